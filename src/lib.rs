@@ -1,0 +1,3 @@
+//! Budkavle: the gateway that carries a citizen's case to the clinic and the answer back.
+
+mod domain;

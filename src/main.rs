@@ -1,0 +1,3 @@
+//! The doorway: parse, do, tell the shell how it went.
+
+fn main() {}
