@@ -1,3 +1,5 @@
 //! Budkavle: the gateway that carries a citizen's case to the clinic and the answer back.
 
+mod crypto;
 mod domain;
+mod store;
