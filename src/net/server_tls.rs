@@ -1,0 +1,316 @@
+//! TLS of one door: our certificate, what is asked of the peer, the handshake, reload.
+//! Whether a certificate is good is not decided here: a [`PeerJudge`] decides, rustls proves that the peer has the key.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, HandshakeKind, OtherError, ServerConfig,
+    SignatureScheme,
+};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+/// The longest chain a peer may send, or we may have: SITHS has three certificates.
+const CHAIN_CERTIFICATES_MAX: usize = 8;
+const CHAIN_BYTES_MAX: usize = 64 * 1024;
+/// Sessions that may be resumed at a door that allows it: a shift of staff.
+const SESSIONS_MAX: usize = 4096;
+/// A TLS 1.3 client spends a ticket a connection; browsers open a few.
+const TICKETS_PER_HANDSHAKE: usize = 2;
+const ALPN_HTTP2: &[u8] = b"h2";
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// A server connection after its handshake.
+pub type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
+
+/// An X.501 name as it stands in a certificate, DER, the outer SEQUENCE included.
+pub type DistinguishedNameDer = Vec<u8>;
+
+/// Decides about a peer's certificate while the handshake runs. The daemon implements it with `identity`.
+pub trait PeerJudge: fmt::Debug + Send + Sync {
+    /// `chain` is never empty and within our caps. The reason of a refusal goes to our log, never to the peer.
+    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), String>;
+
+    /// The names of the issuers that can pass: clients choose their certificate by these.
+    fn allowed_issuers(&self) -> Vec<DistinguishedNameDer>;
+}
+
+/// What a door asks of its peers.
+#[derive(Debug, Clone)]
+pub enum ClientAuth {
+    /// No handshake without a certificate that the judge takes; every connection is judged (no resumption).
+    Required(Arc<dyn PeerJudge>),
+    /// A certificate is asked for and its key proven, whoever issued it; the caller judges after each handshake,
+    /// resumed ones too. `hints` filter what a browser offers; without any it offers all.
+    AskedFor { hints: Vec<DistinguishedNameDer> },
+}
+
+/// Our own certificate chain and its key, PEM files.
+#[derive(Debug, Clone)]
+pub struct ServerTlsSettings {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Why a door's TLS could not be set up. The files named, never their content.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("cannot read the certificate file {}: {reason}", path.display())]
+    Certificate { path: PathBuf, reason: String },
+    #[error("cannot read the key file {}: {reason}", path.display())]
+    Key { path: PathBuf, reason: String },
+    #[error("the key {} does not belong to the certificate {}", key.display(), certificate.display())]
+    KeyDoesNotFit { certificate: PathBuf, key: PathBuf },
+    #[error("TLS settings do not hold: {0}")]
+    Settings(rustls::Error),
+}
+
+/// Why a handshake came to nothing, in classes fit for a log and a counter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    #[error("no handshake within the time given")]
+    Timeout,
+    #[error("the peer brought no certificate")]
+    NoCertificate,
+    #[error("the peer does not have the key of its certificate")]
+    KeyNotProven,
+    /// The judge's reason, or ours about the chain's size.
+    #[error("certificate refused: {0}")]
+    Refused(String),
+    /// What the peer told us in its alert, as `TLS alert description`.
+    #[error("the peer broke off: {0}")]
+    Alert(String),
+    #[error("not TLS as we speak it: {0}")]
+    Protocol(String),
+    #[error("connection lost: {0}")]
+    Io(io::ErrorKind),
+}
+
+/// Which HTTP was agreed upon; a client without ALPN speaks HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alpn {
+    Http1,
+    Http2,
+}
+
+/// A connection whose peer has proven the key of `peer_chain` (leaf first; empty where none came).
+#[derive(Debug)]
+pub struct Tls {
+    pub stream: TlsStream,
+    pub peer_chain: Vec<CertificateDer<'static>>,
+    pub alpn: Alpn,
+    /// The chain is the one of the first handshake: nothing has judged it since.
+    pub resumed: bool,
+}
+
+/// The TLS side of one door. Connections already open keep the settings they began with.
+#[derive(Debug)]
+pub struct ServerTls {
+    settings: ServerTlsSettings,
+    current: ArcSwap<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    certificate: CertificateDer<'static>,
+}
+
+impl ServerTls {
+    /// Reads the pair and checks that the key fits the certificate. Blocking: two small files.
+    pub fn load(settings: ServerTlsSettings, client_auth: ClientAuth) -> Result<ServerTls, TlsError> {
+        let current = ArcSwap::from_pointee(build(&settings, client_auth)?);
+        Ok(ServerTls { settings, current })
+    }
+
+    /// Reads the pair again and takes `client_auth` (new hints, another judge) from here on; sessions of before cannot
+    /// be resumed. On an error everything stays as it was. Blocking.
+    pub fn reload(&self, client_auth: ClientAuth) -> Result<(), TlsError> {
+        self.current.store(Arc::new(build(&self.settings, client_auth)?));
+        Ok(())
+    }
+
+    /// Our own leaf certificate in use, for warnings ahead of its end.
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        self.current.load().certificate.clone()
+    }
+
+    /// Brings a connection through its handshake within `deadline`.
+    pub async fn handshake(&self, stream: TcpStream, deadline: Duration) -> Result<Tls, HandshakeError> {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.load().config));
+        let stream = match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
+            Err(_) => return Err(HandshakeError::Timeout),
+            Ok(Err(error)) => return Err(HandshakeError::from_io(&error)),
+            Ok(Ok(stream)) => stream,
+        };
+        let (_, connection) = stream.get_ref();
+        let peer_chain = connection.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+        let alpn = if connection.alpn_protocol() == Some(ALPN_HTTP2) { Alpn::Http2 } else { Alpn::Http1 };
+        let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        Ok(Tls { stream, peer_chain, alpn, resumed })
+    }
+}
+
+impl HandshakeError {
+    fn from_io(error: &io::Error) -> HandshakeError {
+        let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+            return HandshakeError::Io(error.kind());
+        };
+        match tls {
+            rustls::Error::NoCertificatesPresented => HandshakeError::NoCertificate,
+            rustls::Error::InvalidCertificate(CertificateError::BadSignature) => HandshakeError::KeyNotProven,
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
+                HandshakeError::Refused(other.to_string())
+            }
+            rustls::Error::AlertReceived(alert) => HandshakeError::Alert(format!("{alert:?}")),
+            other => HandshakeError::Protocol(other.to_string()),
+        }
+    }
+}
+
+fn build(settings: &ServerTlsSettings, client_auth: ClientAuth) -> Result<Current, TlsError> {
+    let chain = read_chain(&settings.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&settings.key)
+        .map_err(|error| TlsError::Key { path: settings.key.clone(), reason: error.to_string() })?;
+    // X25519MLKEM768 comes first in this provider (`prefer-post-quantum`). Nothing is installed process-wide.
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(TlsError::Settings)?;
+    let resumption = !matches!(client_auth, ClientAuth::Required(_));
+    let builder = builder.with_client_cert_verifier(Arc::new(verifier(client_auth, provider)));
+    let Some(certificate) = chain.first().cloned() else {
+        return Err(TlsError::Certificate {
+            path: settings.certificate.clone(),
+            reason: "no certificate in it".into(),
+        });
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            TlsError::KeyDoesNotFit { certificate: settings.certificate.clone(), key: settings.key.clone() }
+        }
+        rustls::Error::InvalidCertificate(reason) => {
+            TlsError::Certificate { path: settings.certificate.clone(), reason: format!("{reason:?}") }
+        }
+        other => TlsError::Settings(other),
+    })?;
+    config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
+    if resumption {
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+        config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
+    } else {
+        // rustls judges no resumed session: a revoked certificate would go on coming in.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(Current { config: Arc::new(config), certificate })
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable = |reason: String| TlsError::Certificate { path: path.to_owned(), reason };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
+        .map_err(|error| unreadable(error.to_string()))?
+        .take(CHAIN_CERTIFICATES_MAX + 1)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(error.to_string()))?;
+    match chain.len() {
+        0 => Err(unreadable("no certificate in it".into())),
+        1..=CHAIN_CERTIFICATES_MAX => Ok(chain),
+        _ => Err(unreadable(format!("more than {CHAIN_CERTIFICATES_MAX} certificates in it"))),
+    }
+}
+
+fn verifier(client_auth: ClientAuth, provider: Arc<CryptoProvider>) -> PeerVerifier {
+    let (judge, hints) = match client_auth {
+        ClientAuth::Required(judge) => {
+            let hints = judge.allowed_issuers();
+            (Some(judge), hints)
+        }
+        ClientAuth::AskedFor { hints } => (None, hints),
+    };
+    PeerVerifier { judge, hints: hints.into_iter().map(DistinguishedName::from).collect(), provider }
+}
+
+/// Proves possession of the key; asks the judge, where there is one, about the certificate.
+#[derive(Debug)]
+struct PeerVerifier {
+    judge: Option<Arc<dyn PeerJudge>>,
+    hints: Vec<DistinguishedName>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// Carries the reason out through rustls; the peer sees only an alert.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+impl From<Refused> for rustls::Error {
+    fn from(refused: Refused) -> rustls::Error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused))))
+    }
+}
+
+impl ClientCertVerifier for PeerVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.judge.is_some()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let bytes = end_entity.len() + intermediates.iter().map(|certificate| certificate.len()).sum::<usize>();
+        if intermediates.len() >= CHAIN_CERTIFICATES_MAX || bytes > CHAIN_BYTES_MAX {
+            return Err(Refused("the chain is too long".into()).into());
+        }
+        if let Some(judge) = &self.judge {
+            let mut chain = Vec::with_capacity(1 + intermediates.len());
+            chain.push(end_entity.clone());
+            chain.extend_from_slice(intermediates);
+            judge.judge(&chain).map_err(Refused)?;
+        }
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests;
