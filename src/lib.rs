@@ -4,5 +4,7 @@ mod crypto;
 mod directory;
 mod domain;
 mod identity;
+mod mail;
 mod net;
+mod render;
 mod store;
