@@ -1,10 +1,15 @@
 //! Budkavle: the gateway that carries a citizen's case to the clinic and the answer back.
 
+mod admit;
 mod crypto;
 mod directory;
 mod domain;
+mod exit;
 mod identity;
 mod mail;
 mod net;
+mod notify;
 mod render;
+mod signal;
 mod store;
+mod telemetry;

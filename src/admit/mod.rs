@@ -1,0 +1,172 @@
+//! Bounded keyed rate limits: who may try again now, and when the others may.
+//!
+//! The only room for `governor`. What a limit is asked about (a certificate, a citizen's keyed hash, an address) is the
+//! caller's business; what a refusal looks like on the wire is `http`'s.
+
+mod limiter;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use governor::clock::{Clock, DefaultClock};
+
+pub use limiter::{Limiter, Period, Settings, Wait};
+
+/// The gateway's limits, one bucket for each kind of caller.
+///
+/// None of them can be unavailable: they are memory. What can happen is that `keys_max` keys are live, and then all of
+/// them fail closed: strangers share one bucket, callers that are already known keep their own. That is right even for
+/// `address`, where strangers are refused in a flood, because portals connect all the time and so are known before it.
+///
+/// | limit | key | what a refusal costs |
+/// |---|---|---|
+/// | `certificate` | the certificate's fingerprint | an answer 429 |
+/// | `submission` | the portal's HSA-id | an answer 429, the portal keeps the case and tries again |
+/// | `citizen` | the citizen's keyed hash | an answer 429 that the portal shows to the citizen |
+/// | `address` | [`IpKey`] | the connection is closed before the handshake |
+/// | `replay` | the portal's HSA-id | an answer 429; the stored answer stays |
+/// | `mailbox` | the address's keyed hash | no confirmation letter; the answer is the same as without a limit |
+pub struct Limits<C: Clock = DefaultClock> {
+    /// Requests of any kind from one certificate.
+    pub certificate: Limiter<C>,
+    /// New cases from one portal.
+    pub submission: Limiter<C>,
+    /// New cases about one citizen, whichever portals they come by.
+    pub citizen: Limiter<C>,
+    /// Connections from one address, before the handshake.
+    pub address: Limiter<C>,
+    /// Stored answers given again to one portal; they do not count as submissions.
+    pub replay: Limiter<C>,
+    /// Sign-ups of one mailbox for status letters.
+    pub mailbox: Limiter<C>,
+}
+
+/// Settings of [`Limits`], each with a default that suits one region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsSettings {
+    pub certificate: Settings,
+    pub submission: Settings,
+    pub citizen: Settings,
+    pub address: Settings,
+    pub replay: Settings,
+    pub mailbox: Settings,
+}
+
+/// 50 a second: above what a region's busiest portal polls and sends, below what slows the others.
+const CERTIFICATE: Settings = Settings::new(NonZeroU32::MIN.saturating_add(2_999), Period::Minute, 20_000);
+/// A region's whole day is some ten thousand cases; a portal that empties its queue after a stop may send 10 a second.
+const SUBMISSION: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Period::Minute, 1_000);
+/// Nobody has more errands an hour; more is a loop in a portal or a misuse of a person's name.
+const CITIZEN: Settings = Settings::new(NonZeroU32::MIN.saturating_add(9), Period::Hour, 200_000);
+/// A hospital's staff come from one address: 10 a second for it, which a handshake's cost (under 1 ms) bears.
+const ADDRESS: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Period::Minute, 100_000);
+/// As submissions: a portal that lost its answers may ask for each again once.
+const REPLAY: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Period::Minute, 1_000);
+/// One letter, and two more when it got lost; nobody's mailbox is filled through us.
+const MAILBOX: Settings = Settings::new(NonZeroU32::MIN.saturating_add(2), Period::Hour, 50_000);
+
+impl Default for LimitsSettings {
+    fn default() -> LimitsSettings {
+        LimitsSettings {
+            certificate: CERTIFICATE,
+            submission: SUBMISSION,
+            citizen: CITIZEN,
+            address: ADDRESS,
+            replay: REPLAY,
+            mailbox: MAILBOX,
+        }
+    }
+}
+
+impl Limits {
+    /// All buckets full.
+    pub fn new(settings: LimitsSettings) -> Limits {
+        Limits::with_clock(settings, DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> Limits<C> {
+    /// As `new`, on a clock that a test can hold.
+    pub fn with_clock(settings: LimitsSettings, clock: C) -> Limits<C> {
+        let limiter = |settings| Limiter::with_clock(settings, clock.clone());
+        Limits {
+            certificate: limiter(settings.certificate),
+            submission: limiter(settings.submission),
+            citizen: limiter(settings.citizen),
+            address: limiter(settings.address),
+            replay: limiter(settings.replay),
+            mailbox: limiter(settings.mailbox),
+        }
+    }
+
+    /// Forgets everyone whose bucket is full again. For a timer: half a minute is well.
+    pub fn sweep(&self) {
+        for limiter in [&self.certificate, &self.submission, &self.citizen, &self.address, &self.replay, &self.mailbox]
+        {
+            limiter.sweep();
+        }
+    }
+}
+
+/// An address as a limit sees it: an IPv4 address, also when it comes mapped into IPv6, or the /64 of an IPv6 address,
+/// which is what one subscriber has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpKey([u8; 16]);
+
+impl IpKey {
+    /// The key of a peer's address.
+    pub fn new(address: IpAddr) -> IpKey {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => IpKey(v4.to_ipv6_mapped().octets()),
+            IpAddr::V6(v6) => IpKey(Ipv6Addr::from_bits(v6.to_bits() & PREFIX_64).octets()),
+        }
+    }
+
+    /// For [`Limiter::check`].
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+const PREFIX_64: u128 = u128::MAX << 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use governor::clock::FakeRelativeClock;
+    use std::time::Duration;
+
+    #[test]
+    fn one_subscriber_is_one_key_however_the_address_is_written() {
+        let key = |text: &str| IpKey::new(text.parse().unwrap());
+        assert_eq!(key("192.0.2.7"), key("::ffff:192.0.2.7"));
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        for (a, b) in [("192.0.2.7", "192.0.2.8"), ("2001:db8:1:2::1", "2001:db8:1:3::1"), ("::1", "0.0.0.0")] {
+            assert_ne!(key(a), key(b));
+        }
+    }
+
+    #[test]
+    fn each_limit_has_its_own_bucket_and_the_sweep_reaches_all() {
+        let clock = FakeRelativeClock::default();
+        let limits = Limits::with_clock(LimitsSettings::default(), clock.clone());
+        let all = [
+            (&limits.certificate, 3_000),
+            (&limits.submission, 600),
+            (&limits.citizen, 10),
+            (&limits.address, 600),
+            (&limits.replay, 600),
+            (&limits.mailbox, 3),
+        ];
+        for (limiter, burst) in all {
+            let standing = limiter.check(b"the same key").unwrap();
+            assert_eq!((standing.limit, standing.remaining), (burst, burst - 1));
+            assert_eq!(limiter.keys(), 1);
+        }
+        clock.advance(Duration::from_secs(2 * 60 * 60));
+        limits.sweep();
+        for (limiter, _) in all {
+            assert_eq!(limiter.keys(), 0);
+        }
+    }
+}
