@@ -13,3 +13,4 @@ mod render;
 mod signal;
 mod store;
 mod telemetry;
+mod usecase;
