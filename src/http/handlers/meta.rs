@@ -1,0 +1,78 @@
+//! The API about itself, and the caller about itself.
+
+use std::sync::Arc;
+
+use super::super::Api;
+use super::super::openapi;
+use super::super::problem::{CATALOGUE, Problem};
+use super::super::request::{Call, Door};
+use super::super::response::Answer;
+use super::super::wire::region::{ApiInfo, Whoami, WireMyRoles};
+use crate::domain::language::Language;
+
+pub async fn api_info(_api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
+    std::future::ready(Ok(Answer::ok(&ApiInfo {
+        api_name: "budkavle",
+        api_version: env!("CARGO_PKG_VERSION"),
+        api_released: "2026-11-22",
+        api_documentation: "/v1/openapi.json",
+        api_status: "development",
+    })))
+    .await
+}
+
+pub async fn describe(_api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
+    std::future::ready(Ok(Answer::ok(&openapi::document(call.door)))).await
+}
+
+/// The catalogue of codes, as a page for engineers.
+pub async fn problems(_api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
+    let language = call.language;
+    let heading = match language {
+        Language::Sv => "Felkoder",
+        Language::En => "Problem codes",
+    };
+    let mut page = format!(
+        "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"><title>{heading}</title><style>body{{max-width:42rem;\
+         margin:2rem auto;padding:0 1rem;font:1.0625rem/1.55 system-ui,sans-serif;color-scheme:light dark}}\
+         code{{font-size:1rem}}</style></head><body><h1>{heading}</h1><dl>",
+        language.tag()
+    );
+    for (code, entry) in CATALOGUE.iter() {
+        let words = match language {
+            Language::Sv => &entry.sv,
+            Language::En => &entry.en,
+        };
+        let (title, remedy, status) = (escape(&words.title), escape(&words.remedy), entry.status);
+        page.push_str(&format!("<dt id=\"{code}\"><code>{code}</code> ({status})</dt><dd>{title}. {remedy}</dd>"));
+    }
+    page.push_str("</dl></body></html>");
+    std::future::ready(Ok(Answer::html(200, page))).await
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+pub async fn whoami(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
+    let catalog = api.gateway.catalog();
+    let caller = &call.caller;
+    let portal = match call.door {
+        Door::Portal => Some(api.gateway.admit_portal(&caller.hsa_id)?),
+        Door::Staff => None,
+    };
+    let roles = catalog.clinics_of(&caller.hsa_id);
+    let roles = roles.map(|grant| WireMyRoles { clinic: grant.clinic.clone(), roles: grant.roles.clone() });
+    let answer = Whoami {
+        hsa_id: caller.hsa_id.clone(),
+        door: call.door.as_str(),
+        issuer: caller.issuer.clone(),
+        certificate_expires: caller.not_after,
+        loa: caller.loa,
+        roles: if call.door == Door::Staff { roles.collect() } else { Vec::new() },
+        portal: portal.as_ref().map(|p| p.name.clone()),
+        channel: portal.as_ref().map(|p| p.channel),
+    };
+    std::future::ready(Ok(Answer::ok(&answer))).await
+}

@@ -1,0 +1,7 @@
+//! Handlers: each reads its call, asks a use case and gives the answer its shape. Rules live elsewhere.
+
+pub mod cases;
+pub mod clinics;
+pub mod feed;
+pub mod meta;
+pub mod staff;

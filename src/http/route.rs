@@ -1,0 +1,158 @@
+//! The one table of routes: it drives the router, the OpenAPI description and the test that calls every route as
+//! every kind of caller.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::Api;
+use super::handlers::{cases, clinics, feed, meta, staff};
+use super::problem::Problem;
+use super::request::{Call, Door};
+use super::response::Answer;
+
+pub type Handler = fn(Arc<Api>, Call) -> Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// One operation of the API.
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub doors: &'static [Door],
+    /// OpenAPI's operation id.
+    pub id: &'static str,
+    pub summary_sv: &'static str,
+    pub summary: &'static str,
+    /// Name of the body's schema; none takes no body.
+    pub takes: Option<&'static str>,
+    pub body_bytes_max: usize,
+    /// Status and schema of success.
+    pub gives: (u16, Option<&'static str>),
+    pub query: &'static [&'static str],
+    pub needs: &'static [Need],
+    pub handler: Handler,
+}
+
+/// Headers that a route asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    IfMatch,
+    /// `If-Match`, or `If-None-Match: *` for what is not there yet.
+    IfMatchOrNone,
+    IdempotencyKey,
+}
+
+const SMALL_BYTES: usize = 64 << 10;
+/// A filled-in form, or two forms of a case type.
+const FORM_BYTES: usize = 1 << 20;
+
+const BOTH: &[Door] = &[Door::Portal, Door::Staff];
+const PORTAL: &[Door] = &[Door::Portal];
+const STAFF: &[Door] = &[Door::Staff];
+
+macro_rules! route {
+    ($method:ident $path:literal, $doors:expr, $id:literal, $sv:literal, $en:literal,
+     $takes:expr, $max:expr, $gives:expr, $query:expr, $needs:expr, $handler:path) => {
+        Route {
+            method: Method::$method,
+            path: $path,
+            doors: $doors,
+            id: $id,
+            summary_sv: $sv,
+            summary: $en,
+            takes: $takes,
+            body_bytes_max: $max,
+            gives: $gives,
+            query: $query,
+            needs: $needs,
+            handler: |api, call| Box::pin($handler(api, call)),
+        }
+    };
+}
+
+use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
+
+/// The whole API.
+#[rustfmt::skip]
+pub static ROUTES: &[Route] = &[
+    route!(Get "/v1/api-info", BOTH, "apiInfo", "Om API:et", "About the API",
+        None, 0, (200, Some("ApiInfo")), &[], &[], meta::api_info),
+    route!(Get "/v1/openapi.json", BOTH, "openapi", "Beskrivningen av API:et", "The API's description",
+        None, 0, (200, None), &[], &[], meta::describe),
+    route!(Get "/v1/problems", BOTH, "problems", "Alla felkoder, som en sida", "All problem codes, as a page",
+        None, 0, (200, None), &[], &[], meta::problems),
+    route!(Get "/v1/whoami", BOTH, "whoami", "Anroparen som växeln ser den", "The caller as the gateway sees it",
+        None, 0, (200, Some("Whoami")), &[], &[], meta::whoami),
+    route!(Get "/v1/clinics", BOTH, "listClinics", "Mottagningarna", "The clinics",
+        None, 0, (200, Some("ClinicList")), &[], &[], clinics::list),
+    route!(Get "/v1/clinics/{hsaId}", BOTH, "readClinic", "En mottagning", "One clinic",
+        None, 0, (200, Some("WireClinic")), &[], &[], clinics::read),
+    route!(Get "/v1/clinics/{hsaId}/case-types", BOTH, "listCaseTypes", "Vad som kan skickas till mottagningen", "What may be sent to the clinic",
+        None, 0, (200, Some("CaseTypeList")), &[], &[], clinics::case_types),
+    route!(Get "/v1/clinics/{hsaId}/case-types/{caseType}", BOTH, "readCaseType", "En ärendetyp med sina formulär", "A case type with its forms",
+        None, 0, (200, Some("WireCaseType")), &[], &[], clinics::case_type),
+    route!(Put "/v1/clinics/{hsaId}/case-types/{caseType}", STAFF, "putCaseType", "Lägg till eller ändra en ärendetyp", "Add or change a case type",
+        Some("PutCaseType"), FORM_BYTES, (204, None), &[], &[IfMatchOrNone], clinics::put_case_type),
+    route!(Put "/v1/clinics/{hsaId}/information", STAFF, "putInformation", "Ändra övrig information", "Change the clinic's information text",
+        Some("WireTexts"), SMALL_BYTES, (204, None), &[], &[IfMatch], clinics::put_information),
+    route!(Get "/v1/clinics/{hsaId}/roles", STAFF, "listRoles", "Roller vid mottagningen", "Roles at the clinic",
+        None, 0, (200, Some("RoleList")), &[], &[], staff::list_roles),
+    route!(Get "/v1/clinics/{hsaId}/roles/{person}", STAFF, "readRoles", "En persons roller vid mottagningen", "A person's roles at the clinic",
+        None, 0, (200, Some("WireRoles")), &[], &[], staff::read_roles),
+    route!(Put "/v1/clinics/{hsaId}/roles/{person}", STAFF, "putRoles", "Ge roller", "Grant roles",
+        Some("PutRoles"), SMALL_BYTES, (204, None), &[], &[IfMatchOrNone], staff::put_roles),
+    route!(Delete "/v1/clinics/{hsaId}/roles/{person}", STAFF, "deleteRoles", "Ta bort roller", "Revoke roles",
+        None, 0, (204, None), &[], &[IfMatch], staff::delete_roles),
+    route!(Get "/v1/me/notifications", STAFF, "readNotifications", "Vilka brev jag vill ha", "Which letters I want",
+        None, 0, (200, Some("WireNotifications")), &[], &[], staff::read_notifications),
+    route!(Put "/v1/me/notifications", STAFF, "putNotifications", "Välj vilka brev jag vill ha", "Choose which letters I want",
+        Some("WireNotifications"), SMALL_BYTES, (204, None), &[], &[IfMatch], staff::put_notifications),
+    route!(Post "/v1/cases", PORTAL, "submitCase", "Skicka in ett ärende", "Submit a case",
+        Some("SubmitCase"), FORM_BYTES, (201, Some("Accepted")), &[], &[IdempotencyKey], cases::submit),
+    route!(Post "/v1/cases/search", BOTH, "searchCases", "Sök ärenden", "Search cases",
+        Some("SearchCases"), SMALL_BYTES, (200, Some("CasePage")), &[], &[], cases::search),
+    route!(Get "/v1/cases/{id}", BOTH, "readCase", "Läs ett ärende", "Read a case",
+        None, 0, (200, Some("WireCase")), &[], &[], cases::read),
+    route!(Post "/v1/cases/{id}/messages", PORTAL, "writeMessage", "Invånaren skriver till ärendet", "The citizen writes to the case",
+        Some("WriteText"), SMALL_BYTES, (201, Some("Accepted")), &[], &[IdempotencyKey], cases::message),
+    route!(Post "/v1/cases/{id}/withdrawal", PORTAL, "withdrawCase", "Invånaren tar tillbaka ärendet", "The citizen takes the case back",
+        None, SMALL_BYTES, (200, Some("CaseChanged")), &[], &[], cases::withdraw),
+    route!(Post "/v1/cases/{id}/distribution", STAFF, "distributeCase", "Fördela eller omfördela", "Distribute or redistribute",
+        Some("DistributeCase"), SMALL_BYTES, (200, Some("CaseChanged")), &[], &[IfMatch], cases::distribute),
+    route!(Post "/v1/cases/{id}/return", STAFF, "returnCase", "Lämna tillbaka till mottagarna", "Return to the receivers",
+        None, SMALL_BYTES, (200, Some("CaseChanged")), &[], &[IfMatch], cases::give_back),
+    route!(Post "/v1/cases/{id}/forwarding", STAFF, "forwardCase", "Skicka vidare till en annan mottagning", "Forward to another clinic",
+        Some("ForwardCase"), SMALL_BYTES, (200, Some("CaseChanged")), &[], &[IfMatch], cases::forward),
+    route!(Post "/v1/cases/{id}/interim-answer", STAFF, "giveInterimAnswer", "Ge delsvar", "Give an interim answer",
+        Some("WriteText"), SMALL_BYTES, (200, Some("CaseChanged")), &[], &[IfMatch], cases::interim_answer),
+    route!(Post "/v1/cases/{id}/question", STAFF, "askQuestion", "Ställ motfråga", "Ask a counter-question",
+        Some("WriteText"), SMALL_BYTES, (200, Some("CaseChanged")), &[], &[IfMatch], cases::question),
+    route!(Post "/v1/cases/{id}/answer", STAFF, "answerCase", "Svara på svarsformuläret", "Answer on the answer form",
+        Some("AnswerCase"), FORM_BYTES, (200, Some("CaseChanged")), &[], &[IfMatch], cases::answer),
+    route!(Post "/v1/cases/{id}/closure", STAFF, "closeCase", "Avsluta utan svar", "Close without an answer",
+        Some("CloseCase"), SMALL_BYTES, (200, Some("CaseChanged")), &[], &[IfMatch], cases::close),
+    route!(Get "/v1/inbox", STAFF, "inbox", "Inkorgen", "The inbox",
+        None, 0, (200, Some("CasePage")), &["list", "clinic", "limit", "cursor"], &[], cases::inbox),
+    route!(Get "/v1/events", PORTAL, "events", "Händelseflödet", "The event feed",
+        None, 0, (200, Some("EventPage")), &["after", "wait", "limit"], &[], feed::events),
+    route!(Get "/v1/reconciliation", PORTAL, "reconciliation", "Avstämning av en dag", "Reconciliation of a day",
+        None, 0, (200, Some("WireReconciliation")), &["date"], &[], feed::reconciliation),
+];

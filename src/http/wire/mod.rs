@@ -1,0 +1,5 @@
+//! The shapes on the wire: what comes in, strictly, and what goes out. The API changes here and nowhere else.
+
+pub mod case;
+pub mod portal;
+pub mod region;
