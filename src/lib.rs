@@ -1,7 +1,10 @@
 //! Budkavle: the gateway that carries a citizen's case to the clinic and the answer back.
 
+mod admin;
 mod admit;
+mod config;
 mod crypto;
+mod daemon;
 mod directory;
 mod domain;
 mod exit;

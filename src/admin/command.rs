@@ -1,0 +1,260 @@
+//! What operators can have done, and how it is done.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Operations;
+use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts, is_case_type_id};
+use crate::domain::id::HsaId;
+use crate::domain::staff::Post;
+use crate::usecase::Refusal;
+use crate::usecase::access::AccessEntry;
+use crate::usecase::region::{Author, CaseTypeDraft};
+
+/// Letters and log lines of one reply.
+const LIST_MAX: usize = 1_000;
+
+/// A case type as an operator's file has it, forms included.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaseTypeFile {
+    pub id: String,
+    pub clinics: Vec<HsaId>,
+    pub title: Texts,
+    #[serde(default)]
+    pub description: Texts,
+    #[serde(default)]
+    pub terms: Texts,
+    #[serde(default)]
+    pub fees: Texts,
+    pub promise: Promise,
+    pub follow_up_days: u16,
+    pub question_form: Value,
+    pub answer_form: Value,
+}
+
+impl CaseTypeFile {
+    /// One draft for each clinic that is to offer it.
+    pub fn drafts(&self) -> Result<Vec<CaseTypeDraft>, String> {
+        if !is_case_type_id(&self.id) {
+            return Err(format!("case type {:?}: an id is a-z, digits and single hyphens", self.id));
+        }
+        let draft = |clinic: &HsaId| CaseTypeDraft {
+            id: self.id.clone(),
+            clinic: clinic.clone(),
+            title: self.title.clone(),
+            description: self.description.clone(),
+            terms: self.terms.clone(),
+            fees: self.fees.clone(),
+            promise: self.promise,
+            follow_up_days: self.follow_up_days,
+            active: true,
+            question_form: self.question_form.clone(),
+            answer_form: self.answer_form.clone(),
+        };
+        Ok(self.clinics.iter().map(draft).collect())
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    Status,
+    ClinicPut { clinic: Box<Clinic> },
+    ClinicList,
+    CaseTypePut { case_type: Box<CaseTypeFile> },
+    CaseTypeList,
+    PortalPut { portal: Box<Portal> },
+    PortalList,
+    RoleGrant { clinic: HsaId, person: HsaId, role: Role },
+    RoleRevoke { clinic: HsaId, person: HsaId, role: Role },
+    RoleList { clinic: Option<HsaId> },
+    DirectoryImport { posts: Vec<Post>, whole: bool },
+    OutboxList,
+    OutboxResend { letter: Uuid },
+    OutboxDrop { letter: Uuid, reason: String },
+    AccessLog { store: LogStore, after: u64, limit: usize },
+    Verify,
+}
+
+/// Whose access log.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogStore {
+    Cases,
+    Common,
+}
+
+pub async fn carry_out(operations: &Operations, command: Command, user: &str) -> Result<Value, String> {
+    let gateway = &operations.gateway;
+    let author = Author::Operator(user.to_owned());
+    match command {
+        Command::Status => status(operations).await,
+        Command::ClinicPut { clinic } => {
+            gateway.put_clinic(&author, &clinic).await.map_err(told)?;
+            Ok(json!({ "clinic": clinic.hsa_id }))
+        }
+        Command::ClinicList => Ok(list(gateway.catalog().clinics.values().map(|at| &at.record))),
+        Command::CaseTypePut { case_type } => {
+            for draft in case_type.drafts()? {
+                gateway.put_case_type(&author, draft, None).await.map_err(told)?;
+            }
+            Ok(json!({ "caseType": case_type.id, "clinics": case_type.clinics }))
+        }
+        Command::CaseTypeList => Ok(list(gateway.catalog().case_types.values().map(|at| &at.record))),
+        Command::PortalPut { portal } => {
+            gateway.put_portal(&author, &portal).await.map_err(told)?;
+            Ok(json!({ "portal": portal.hsa_id }))
+        }
+        Command::PortalList => Ok(list(gateway.catalog().portals.values().map(|at| &at.record))),
+        Command::RoleGrant { clinic, person, role } => set_role(operations, &author, clinic, person, role, true).await,
+        Command::RoleRevoke { clinic, person, role } => {
+            set_role(operations, &author, clinic, person, role, false).await
+        }
+        Command::RoleList { clinic } => {
+            let catalog = gateway.catalog();
+            let grants = catalog.roles.values().map(|at| &at.record);
+            Ok(list(grants.filter(|grant| clinic.as_ref().is_none_or(|c| grant.clinic == *c))))
+        }
+        Command::DirectoryImport { posts, whole } => {
+            let done = gateway.import_directory(&author, &posts, whole).await.map_err(told)?;
+            Ok(
+                json!({ "new": done.new, "changed": done.changed, "unchanged": done.unchanged, "removed": done.removed }),
+            )
+        }
+        Command::OutboxList => outbox_list(operations).await,
+        Command::OutboxResend { letter } => {
+            gateway.resend_letter(letter, user).await.map_err(told)?;
+            Ok(json!({ "letter": letter, "state": "queued" }))
+        }
+        Command::OutboxDrop { letter, reason } => {
+            if reason.trim().is_empty() || reason.len() > 500 || reason.chars().any(char::is_control) {
+                return Err("a reason of 1 to 500 characters on one line is kept in the access log: give one".into());
+            }
+            gateway.drop_letter(letter, user, &reason).await.map_err(told)?;
+            Ok(json!({ "letter": letter, "state": "dropped" }))
+        }
+        Command::AccessLog { store, after, limit } => access_log(operations, store, after, limit, user).await,
+        Command::Verify => verify(operations).await,
+    }
+}
+
+fn told(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::FormInvalid(issues) => {
+            let lines = issues.iter().take(20).map(|i| i.text(crate::domain::language::Language::En));
+            format!("the form is unfit:\n{}", lines.collect::<Vec<_>>().join("\n"))
+        }
+        refusal => refusal.to_string(),
+    }
+}
+
+fn list<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Value {
+    json!(items.collect::<Vec<_>>())
+}
+
+async fn status(operations: &Operations) -> Result<Value, String> {
+    let gateway = &operations.gateway;
+    let letters = gateway.count_letters().await.map_err(told)?;
+    let catalog = gateway.catalog();
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    Ok(json!({
+        "version": operations.facts.version,
+        "mode": operations.facts.mode,
+        "doors": { "portal": operations.facts.portal, "staff": operations.facts.staff },
+        "stores": {
+            "cases": if gateway.cases.health().is_failing() { "failing" } else { "working" },
+            "common": if gateway.common.health().is_failing() { "failing" } else { "working" },
+        },
+        "trust": (operations.trust)(),
+        "region": {
+            "clinics": catalog.clinics.len(),
+            "caseTypes": catalog.case_types.len(),
+            "portals": catalog.portals.len(),
+            "roles": catalog.roles.len(),
+        },
+        "letters": {
+            "waiting": letters.queued,
+            "oldestDue": letters.oldest_due,
+            "givenUp": letters.dead,
+            "acceptedSinceStart": read(&operations.outbox.accepted),
+            "deferredSinceStart": read(&operations.outbox.deferred),
+            "smarthostFaultsSinceStart": read(&operations.outbox.session_faults),
+            "inDoubtSinceStart": read(&operations.outbox.in_doubt),
+        },
+    }))
+}
+
+async fn set_role(
+    operations: &Operations,
+    author: &Author,
+    clinic: HsaId,
+    person: HsaId,
+    role: Role,
+    granted: bool,
+) -> Result<Value, String> {
+    let gateway = &operations.gateway;
+    let before = gateway.catalog().roles_at(&clinic, &person);
+    let mut roles: BTreeSet<Role> = before.clone();
+    let changed = if granted { roles.insert(role) } else { roles.remove(&role) };
+    if changed {
+        gateway.put_roles(author, &clinic, &person, roles.clone(), None).await.map_err(told)?;
+    }
+    Ok(json!({ "clinic": clinic, "person": person, "roles": roles }))
+}
+
+/// Letters that were given up, without their addresses: whose they are is found by the case.
+async fn outbox_list(operations: &Operations) -> Result<Value, String> {
+    let dead = operations.gateway.dead_letters(LIST_MAX).await.map_err(told)?;
+    let lines = dead.iter().map(|at| {
+        let letter = &at.record;
+        json!({
+            "letter": letter.id,
+            "case": letter.case,
+            "kind": letter.kind,
+            "mailDomain": letter.to.domain(),
+            "createdAt": letter.created_at,
+            "givenUpAt": letter.next_at,
+            "attempts": letter.attempts,
+            "inDoubt": letter.in_doubt,
+            "fault": letter.last_fault,
+        })
+    });
+    Ok(json!(lines.collect::<Vec<_>>()))
+}
+
+async fn access_log(
+    operations: &Operations,
+    store: LogStore,
+    after: u64,
+    limit: usize,
+    user: &str,
+) -> Result<Value, String> {
+    let gateway = &operations.gateway;
+    let store = match store {
+        LogStore::Cases => &gateway.cases,
+        LogStore::Common => &gateway.common,
+    };
+    // Reading the log is itself logged, before anything is shown.
+    let line = AccessEntry::new(user, "operator", "access-log-read", "");
+    gateway.log_operator(store, &line).await.map_err(told)?;
+    let entries = gateway.access_log(store, after, limit.clamp(1, LIST_MAX)).await.map_err(told)?;
+    let lines = entries.iter().map(|e| json!({ "sequence": e.sequence, "at": e.at, "entry": e.entry }));
+    Ok(json!(lines.collect::<Vec<_>>()))
+}
+
+async fn verify(operations: &Operations) -> Result<Value, String> {
+    let mut out = serde_json::Map::new();
+    for (name, store) in [("common", &operations.gateway.common), ("cases", &operations.gateway.cases)] {
+        let report = store.verify().await.map_err(|e| e.to_string())?;
+        out.insert(
+            name.to_owned(),
+            json!({ "groups": report.groups, "keys": report.keys, "records": report.records, "faults": report.faults }),
+        );
+    }
+    Ok(Value::Object(out))
+}

@@ -1,0 +1,292 @@
+//! From the file's shape to settings: paths made whole, defaults filled in, the rules between settings kept. Nothing
+//! is repaired silently; each fault names its key and what to write instead.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use zeroize::Zeroizing;
+
+use super::diagnostic::Scrutiny;
+use super::file;
+use super::{Config, DoorSettings, MasterKeyPlace, Mode};
+use crate::admit::{LimitsSettings, Period};
+use crate::domain::mail_address::MailAddress;
+use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, TrustSettings};
+use crate::mail;
+use crate::net::ServerTlsSettings;
+use crate::render::Service;
+use crate::telemetry;
+
+const CONNECTIONS_DEFAULT: usize = 2_000;
+const CONNECTIONS_MAX: usize = 20_000;
+const CACHE_MIB_DEFAULT: u64 = 64;
+const CACHE_MIB_MAX: u64 = 4_096;
+const STALE_HOURS_DEFAULT: u64 = 24;
+const STALE_HOURS_MAX: u64 = 24 * 14;
+const LETTERS_AT_ONCE: usize = 4;
+const LOG_DEFAULT: &str = "info";
+
+pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<Config> {
+    let mode = match file.mode {
+        file::Mode::Test => Mode::Test,
+        file::Mode::Production => Mode::Production,
+    };
+    let service = Service {
+        name: text(scrutiny, &file.service.name),
+        portal_url: url(scrutiny, &file.service.portal_url),
+        staff_url: url(scrutiny, &file.service.staff_url),
+        support_telephone: text(scrutiny, &file.service.support_telephone),
+    };
+    let portal = door(scrutiny, base, file.portal);
+    let staff = door(scrutiny, base, file.staff);
+    let trust = trust(scrutiny, base, mode, file.trust);
+    let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
+    let mail = mail_settings(scrutiny, base, mode, &file.mail, letters_at_once);
+    let from = address(scrutiny, &file.mail.get_ref().from_address);
+    let bounce = match &file.mail.get_ref().bounce_address {
+        Some(bounce) => address(scrutiny, bounce),
+        None => from.clone(),
+    };
+    let limits = limits(scrutiny, &file.limits);
+    let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
+    let (portal, staff, mail, from, bounce_address) = (portal?, staff?, mail?, from?, bounce?);
+    Some(Config {
+        mode,
+        data_dir: base.join(file.data_dir),
+        master_key: match file.master_key_file {
+            Some(path) => MasterKeyPlace::File(base.join(path)),
+            None => MasterKeyPlace::Credential,
+        },
+        cache_bytes: cache << 20,
+        service,
+        template_dir: file.service.template_dir.map(|dir| base.join(dir)),
+        portal,
+        staff,
+        admin_socket: base.join(file.admin.socket),
+        trust,
+        mail,
+        mail_from: mail::Sender { name: file.mail.get_ref().from_name.clone(), address: from },
+        bounce_address,
+        letters_at_once,
+        limits,
+        log: telemetry::Settings { filter: file.log.filter.unwrap_or_else(|| LOG_DEFAULT.to_owned()) },
+    })
+}
+
+fn text(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> String {
+    let text = value.get_ref();
+    if text.trim().is_empty() || text.chars().any(char::is_control) || text.chars().count() > 100 {
+        scrutiny.fault(value.span(), "a text of 1 to 100 characters on one line", "write it as people are to read it");
+    }
+    text.clone()
+}
+
+fn url(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> String {
+    let text = value.get_ref();
+    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\".contains(&b));
+    if !text.starts_with("https://") || !plain || text.len() > 200 {
+        scrutiny.fault(
+            value.span(),
+            "an address that begins with https://",
+            "such as \"https://portal.region.example/\"",
+        );
+    }
+    text.clone()
+}
+
+fn address(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> Option<MailAddress> {
+    MailAddress::parse(value.get_ref())
+        .map_err(|error| scrutiny.fault(value.span(), error.to_string(), "such as \"noreply@region.example\""))
+        .ok()
+}
+
+fn bounded<T: PartialOrd + Copy + std::fmt::Display>(
+    scrutiny: &mut Scrutiny,
+    value: Option<&Spanned<T>>,
+    default: T,
+    min: T,
+    max: T,
+) -> T {
+    let Some(value) = value else { return default };
+    if *value.get_ref() < min || *value.get_ref() > max {
+        let remedy = format!("leave it out for {default}");
+        scrutiny.fault(value.span(), format!("a number from {min} to {max}"), remedy);
+    }
+    *value.get_ref()
+}
+
+fn door(scrutiny: &mut Scrutiny, base: &Path, door: file::Door) -> Option<DoorSettings> {
+    let connections_max = bounded(scrutiny, door.connections_max.as_ref(), CONNECTIONS_DEFAULT, 1, CONNECTIONS_MAX);
+    let listen = door.listen.get_ref().parse();
+    if listen.is_err() {
+        let remedy = "such as \"0.0.0.0:8440\" or \"[::]:8440\"";
+        scrutiny.fault(door.listen.span(), "an IP address and a port to listen on", remedy);
+    }
+    let tls = ServerTlsSettings { certificate: base.join(door.certificate), key: base.join(door.key) };
+    Some(DoorSettings { listen: listen.ok()?, tls, connections_max })
+}
+
+fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -> TrustSettings {
+    let environment = match mode {
+        Mode::Test => Environment::Test,
+        Mode::Production => Environment::Production,
+    };
+    let hours = bounded(scrutiny, trust.crl_max_stale_hours.as_ref(), STALE_HOURS_DEFAULT, 0, STALE_HOURS_MAX);
+    for (list, what) in [(&trust.portal_issuer, "portal-issuer"), (&trust.staff_issuer, "staff-issuer")] {
+        if list.get_ref().is_empty() {
+            let message = format!("`trust.{what}` names no issuing CA: nobody could come in by that door");
+            scrutiny.fault(list.span(), message, format!("add a [[trust.{what}]] table with file and kind"));
+        }
+    }
+    let portal = issuers(scrutiny, base, environment, trust.portal_issuer.into_inner(), file::IssuerKind::Function);
+    let staff = issuers(scrutiny, base, environment, trust.staff_issuer.into_inner(), file::IssuerKind::PersonHsaId);
+    TrustSettings {
+        environment,
+        portal,
+        staff,
+        refused: refused_issuers(scrutiny, base, trust.refused_issuer),
+        crls: trust.crl_files.iter().map(|file| base.join(file)).collect(),
+        crl_max_stale: Duration::from_secs(hours * 3_600),
+        loa_policies: trust.loa_policies,
+    }
+}
+
+fn issuers(
+    scrutiny: &mut Scrutiny,
+    base: &Path,
+    environment: Environment,
+    list: Vec<file::Issuer>,
+    fits: file::IssuerKind,
+) -> Vec<IssuerSettings> {
+    let mut out = Vec::new();
+    for issuer in list {
+        if *issuer.kind.get_ref() != fits {
+            let remedy = "portals come with kind = \"function\", staff with kind = \"person-hsa-id\"";
+            scrutiny.fault(issuer.kind.span(), "an issuer of this kind does not belong at this door", remedy);
+        }
+        let kind = match (issuer.kind.get_ref(), &issuer.loa) {
+            (file::IssuerKind::Function, Some(loa)) => {
+                scrutiny.fault(loa.span(), "systems have no level of assurance", "leave `loa` out");
+                IssuerKind::Function
+            }
+            (file::IssuerKind::Function, None) => IssuerKind::Function,
+            (file::IssuerKind::PersonHsaId, loa) => {
+                let loa = bounded(scrutiny, loa.as_ref(), 3, 1, 4);
+                IssuerKind::PersonHsaId { loa }
+            }
+        };
+        let crl_required = issuer.crl_required.unwrap_or(true);
+        out.push(IssuerSettings { file: base.join(issuer.file), kind, environment, crl_required });
+    }
+    out
+}
+
+fn refused_issuers(scrutiny: &mut Scrutiny, base: &Path, list: Vec<file::RefusedIssuer>) -> Vec<RefusedIssuer> {
+    let mut out = Vec::new();
+    for issuer in list {
+        let kind = match issuer.kind.get_ref() {
+            file::RefusedKind::TeliaELegitimation => IssuerKind::TeliaELegitimation,
+            file::RefusedKind::PersonId => IssuerKind::PersonId,
+            file::RefusedKind::Other => IssuerKind::Other,
+        };
+        match (issuer.file, issuer.name_part) {
+            (Some(path), None) => out.push(RefusedIssuer::File { path: base.join(path), kind }),
+            (None, Some(part)) => out.push(RefusedIssuer::Pattern { text: part.into_inner(), kind }),
+            _ => {
+                let message = "a refused issuer is named by `file` or by `name-part`";
+                scrutiny.fault(issuer.kind.span(), message, "give one of the two");
+            }
+        }
+    }
+    out
+}
+
+fn letters_at_once(scrutiny: &mut Scrutiny, mail: &file::Mail) -> usize {
+    bounded(scrutiny, mail.connections_max.as_ref(), LETTERS_AT_ONCE, 1, 50)
+}
+
+fn mail_settings(
+    scrutiny: &mut Scrutiny,
+    base: &Path,
+    mode: Mode,
+    mail: &Spanned<file::Mail>,
+    connections_max: usize,
+) -> Option<mail::Settings> {
+    let table = mail.get_ref();
+    if *table.transport.get_ref() == file::Transport::Directory {
+        if mode == Mode::Production {
+            let remedy = "transport = \"smtp\" and the smarthost's `host`; letters in a directory reach nobody";
+            scrutiny.fault(table.transport.span(), "production sends letters", remedy);
+        }
+        let Some(path) = &table.directory else {
+            scrutiny.fault(mail.span(), "transport \"directory\" needs `directory`", "add `directory = \"mail\"`");
+            return None;
+        };
+        return Some(mail::Settings::Directory { path: base.join(path) });
+    }
+    let (Some(host), Some(hello_name)) = (&table.host, &table.hello_name) else {
+        let remedy = "add `host = \"smtp.region.example\"` and `hello-name = \"gateway.region.example\"`";
+        scrutiny.fault(mail.span(), "transport \"smtp\" needs `host` and `hello-name`", remedy);
+        return None;
+    };
+    let mut smtp = mail::SmtpSettings::new(host.clone(), hello_name.clone());
+    if table.security == Some(file::Security::Starttls) {
+        smtp.security = mail::Security::StartTls;
+        smtp.port = 587;
+    }
+    smtp.port = table.port.unwrap_or(smtp.port);
+    smtp.ca_file = table.ca_file.as_ref().map(|file| base.join(file));
+    smtp.connections_max = connections_max;
+    smtp.credentials = credentials(scrutiny, base, mail);
+    if let Err(error) = smtp.check() {
+        scrutiny.fault(mail.span(), error.to_string().replace('_', "-"), "see the reference file for each key");
+    }
+    Some(mail::Settings::Smtp(Box::new(smtp)))
+}
+
+fn credentials(scrutiny: &mut Scrutiny, base: &Path, mail: &Spanned<file::Mail>) -> Option<mail::Credentials> {
+    let table = mail.get_ref();
+    let (user, path) = match (&table.user, &table.password_file) {
+        (None, None) => return None,
+        (Some(user), Some(path)) => (user.clone(), base.join(path)),
+        _ => {
+            scrutiny.fault(mail.span(), "`user` and `password-file` go together", "give both or neither");
+            return None;
+        }
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let password = Zeroizing::new(Zeroizing::new(text).trim_end_matches(['\r', '\n']).to_owned());
+            Some(mail::Credentials { user, password })
+        }
+        Err(error) => {
+            scrutiny.fault(mail.span(), unreadable(&path, &error), "make it readable for the service's user");
+            None
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!("{} cannot be read: {error}", path.display())
+}
+
+fn limits(scrutiny: &mut Scrutiny, limits: &file::Limits) -> LimitsSettings {
+    let mut settings = LimitsSettings::default();
+    let chosen = [
+        (&limits.certificate_per_minute, &mut settings.certificate, Period::Minute),
+        (&limits.submission_per_minute, &mut settings.submission, Period::Minute),
+        (&limits.citizen_per_hour, &mut settings.citizen, Period::Hour),
+        (&limits.address_per_minute, &mut settings.address, Period::Minute),
+        (&limits.replay_per_minute, &mut settings.replay, Period::Minute),
+    ];
+    for (value, setting, period) in chosen {
+        let Some(value) = value else { continue };
+        match NonZeroU32::new(*value.get_ref()).filter(|n| n.get() <= 1_000_000) {
+            Some(burst) => *setting = crate::admit::Settings::new(burst, period, setting.keys_max),
+            None => scrutiny.fault(value.span(), "a number from 1 to 1000000", "leave it out for the default"),
+        }
+    }
+    settings
+}

@@ -1,0 +1,160 @@
+//! The shape of `budkavle.toml`: kebab-case, unknown keys refused, places kept for messages.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct File {
+    pub mode: Mode,
+    pub data_dir: PathBuf,
+    pub master_key_file: Option<PathBuf>,
+    pub service: Service,
+    pub portal: Door,
+    pub staff: Door,
+    pub admin: Admin,
+    pub trust: Trust,
+    pub mail: Spanned<Mail>,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub store: Store,
+    #[serde(default)]
+    pub log: Log,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    Test,
+    Production,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Service {
+    pub name: Spanned<String>,
+    pub portal_url: Spanned<String>,
+    pub staff_url: Spanned<String>,
+    pub support_telephone: Spanned<String>,
+    pub template_dir: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Door {
+    pub listen: Spanned<String>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub connections_max: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Admin {
+    pub socket: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Trust {
+    pub portal_issuer: Spanned<Vec<Issuer>>,
+    pub staff_issuer: Spanned<Vec<Issuer>>,
+    #[serde(default)]
+    pub refused_issuer: Vec<RefusedIssuer>,
+    #[serde(default)]
+    pub crl_files: Vec<PathBuf>,
+    pub crl_max_stale_hours: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub loa_policies: BTreeMap<String, u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Issuer {
+    pub file: PathBuf,
+    pub kind: Spanned<IssuerKind>,
+    pub loa: Option<Spanned<u8>>,
+    pub crl_required: Option<bool>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssuerKind {
+    PersonHsaId,
+    Function,
+}
+
+/// An issuer to refuse by name: by its certificate or by a part of its common name.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RefusedIssuer {
+    pub file: Option<PathBuf>,
+    pub name_part: Option<Spanned<String>>,
+    pub kind: Spanned<RefusedKind>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedKind {
+    TeliaELegitimation,
+    PersonId,
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Mail {
+    pub from_name: Option<String>,
+    pub from_address: Spanned<String>,
+    pub bounce_address: Option<Spanned<String>>,
+    pub transport: Spanned<Transport>,
+    pub directory: Option<PathBuf>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub security: Option<Security>,
+    pub hello_name: Option<String>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    pub connections_max: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    Smtp,
+    Directory,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Security {
+    ImplicitTls,
+    Starttls,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Limits {
+    pub certificate_per_minute: Option<Spanned<u32>>,
+    pub submission_per_minute: Option<Spanned<u32>>,
+    pub citizen_per_hour: Option<Spanned<u32>>,
+    pub address_per_minute: Option<Spanned<u32>>,
+    pub replay_per_minute: Option<Spanned<u32>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Store {
+    pub cache_mib: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Log {
+    pub filter: Option<String>,
+}

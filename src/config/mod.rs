@@ -1,0 +1,91 @@
+//! The configuration file: its shape (`file.rs`), the rules between its settings (`check.rs`), and how its faults are
+//! told (`diagnostic.rs`). The only room for `toml`.
+
+mod check;
+pub mod diagnostic;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::admit::LimitsSettings;
+use crate::identity::TrustSettings;
+use crate::mail;
+use crate::net::ServerTlsSettings;
+use crate::render::Service;
+use crate::telemetry;
+
+pub use self::diagnostic::Faults;
+
+/// Test identities and production ones never meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Test,
+    Production,
+}
+
+/// A door that listens on TCP.
+#[derive(Debug, Clone)]
+pub struct DoorSettings {
+    pub listen: SocketAddr,
+    pub tls: ServerTlsSettings,
+    pub connections_max: usize,
+}
+
+/// Where the master key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MasterKeyPlace {
+    File(PathBuf),
+    /// `$CREDENTIALS_DIRECTORY/master-key`, as systemd's LoadCredential gives it.
+    Credential,
+}
+
+/// Everything that a start needs, complete and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub mode: Mode,
+    pub data_dir: PathBuf,
+    pub master_key: MasterKeyPlace,
+    pub cache_bytes: u64,
+    pub service: Service,
+    pub template_dir: Option<PathBuf>,
+    pub portal: DoorSettings,
+    pub staff: DoorSettings,
+    pub admin_socket: PathBuf,
+    pub trust: TrustSettings,
+    pub mail: mail::Settings,
+    pub mail_from: mail::Sender,
+    pub bounce_address: crate::domain::mail_address::MailAddress,
+    pub letters_at_once: usize,
+    pub limits: LimitsSettings,
+    pub log: telemetry::Settings,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: {source}. Name the configuration with --config FILE", path = path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Unfit(#[from] Faults),
+}
+
+impl Config {
+    /// Reads and checks the file. Relative paths in it are relative to its directory.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let source =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Ok(Config::read(path, &source)?)
+    }
+
+    /// As `load`, from text.
+    pub fn read(path: &Path, source: &str) -> Result<Config, Faults> {
+        let mut scrutiny = diagnostic::Scrutiny::new(path, source);
+        let file: Option<file::File> = scrutiny.read();
+        let base = path.parent().map(Path::to_owned).unwrap_or_default();
+        let config = file.and_then(|file| check::check(&mut scrutiny, &base, file));
+        scrutiny.finish_with(config)
+    }
+}

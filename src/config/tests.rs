@@ -1,0 +1,95 @@
+//! The shipped files against the code, and the exact words of faults.
+
+use std::path::Path;
+
+use super::Config;
+
+const REFERENCE: &str = include_str!("../../config/reference.toml");
+
+fn read(source: &str) -> Result<Config, String> {
+    Config::read(Path::new("/etc/budkavle/budkavle.toml"), source).map_err(|faults| faults.to_string())
+}
+
+fn without(source: &str, at: usize) -> String {
+    let lines = source.lines().enumerate().filter(|(n, _)| *n != at);
+    lines.map(|(_, line)| format!("{line}\n")).collect()
+}
+
+/// Every key that may be left out stands in the reference at its default: without it the configuration is the same.
+#[test]
+fn the_reference_file_holds_the_defaults() {
+    let whole = format!("{:?}", read(REFERENCE).unwrap());
+    let mut optional = 0;
+    for (at, line) in REFERENCE.lines().enumerate() {
+        if line.starts_with('#') || line.starts_with('[') || line.trim().is_empty() {
+            continue;
+        }
+        if let Ok(config) = read(&without(REFERENCE, at)) {
+            optional += 1;
+            assert_eq!(format!("{config:?}"), whole, "without `{line}`");
+        }
+    }
+    assert_eq!(optional, 18);
+}
+
+/// serde lists the known keys of a table when it meets an unknown one: each must be in the reference.
+#[test]
+fn the_reference_file_holds_every_key() {
+    let mut keys = 0;
+    for (at, line) in REFERENCE.lines().enumerate() {
+        if !line.starts_with('[') && at != 0 {
+            continue;
+        }
+        let mut lines: Vec<&str> = REFERENCE.lines().collect();
+        lines.insert(at + 1, "zzz = 1");
+        let told = read(&lines.join("\n")).unwrap_err();
+        let known = told.lines().find_map(|l| l.split_once("known here: ")).map(|(_, k)| k);
+        let known = known.unwrap_or_else(|| panic!("{told}"));
+        for key in known.split(", ").map(|k| k.trim_matches(['`', '.', ' '])) {
+            let key = key.rsplit("and ").next().unwrap_or(key).trim_matches('`');
+            let stands = REFERENCE.lines().any(|l| {
+                let l = l.trim_start_matches("# ");
+                l.starts_with(&format!("{key} ="))
+                    || l.starts_with(&format!("[{key}]"))
+                    || l.contains(&format!(".{key}]]"))
+            });
+            assert!(stands, "`{key}` is not in the reference file");
+            keys += 1;
+        }
+    }
+    assert!(keys > 40, "{keys}");
+}
+
+#[test]
+fn production_takes_no_letters_in_a_directory() {
+    let source = REFERENCE.replace("transport = \"smtp\"", "transport = \"directory\"\ndirectory = \"mail\"");
+    let told = read(&source).unwrap_err();
+    assert!(told.contains("production sends letters"), "{told}");
+    assert!(read(&source.replace("mode = \"production\"", "mode = \"test\"")).is_ok());
+}
+
+#[test]
+fn a_fault_is_told_with_place_caret_and_remedy() {
+    let source = REFERENCE.replace("listen = \"0.0.0.0:8440\"", "listen = \"everywhere\"");
+    let told = read(&source).unwrap_err();
+    let line = source.lines().position(|l| l.contains("everywhere")).unwrap() + 1;
+    let expected = format!("/etc/budkavle/budkavle.toml:{line}:10: an IP address and a port to listen on");
+    assert!(told.starts_with(&expected), "{told}");
+    assert!(told.contains("listen = \"everywhere\"") && told.contains("^^^^^^^^^^^^"), "{told}");
+    assert!(told.contains("help: such as \"0.0.0.0:8440\""), "{told}");
+}
+
+#[test]
+fn issuers_stand_at_their_own_door() {
+    let source = REFERENCE.replace("kind = \"function\"", "kind = \"person-hsa-id\"");
+    let told = read(&source).unwrap_err();
+    assert!(told.contains("does not belong at this door"), "{told}");
+}
+
+#[test]
+fn several_faults_are_told_at_once() {
+    let source =
+        REFERENCE.replace("citizen-per-hour = 10", "citizen-per-hour = 0").replace("cache-mib = 64", "cache-mib = 1");
+    let told = read(&source).unwrap_err();
+    assert_eq!(told.matches("help:").count(), 2, "{told}");
+}

@@ -1,0 +1,115 @@
+//! A door on TCP: accept, limit, handshake, judge, serve. One connection is one task with a permit and deadlines.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::trust::TrustState;
+use crate::admit::{IpKey, Limits};
+use crate::http::Routes;
+use crate::http::connection::{self, Drain, Version, Watched};
+use crate::http::request::{Door, Peer};
+use crate::net::{Accepted, Alpn, IdleIo, Listener, ServerTls};
+
+/// A handshake that takes longer is none.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A connection on which nothing moves in either direction is closed; longer than the longest poll.
+const IDLE: Duration = Duration::from_secs(75);
+/// A judgement holds so long on an open connection, unless trust is renewed before.
+const JUDGED_ANEW: Duration = Duration::from_secs(10);
+
+/// What one door needs.
+pub struct DoorState {
+    pub door: Door,
+    pub listener: Listener,
+    pub tls: ServerTls,
+    pub trust: Arc<TrustState>,
+    pub limits: Arc<Limits>,
+    pub routes: Routes,
+    pub counters: DoorCounters,
+}
+
+/// What an operator wants to know of a door.
+#[derive(Debug, Default)]
+pub struct DoorCounters {
+    pub accepted: AtomicU64,
+    pub limited: AtomicU64,
+    pub handshakes: AtomicU64,
+    pub refused: AtomicU64,
+}
+
+impl DoorCounters {
+    pub fn report(&self) -> serde_json::Value {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        serde_json::json!({
+            "accepted": read(&self.accepted),
+            "limited": read(&self.limited),
+            "handshakes": read(&self.handshakes),
+            "refused": read(&self.refused),
+        })
+    }
+}
+
+impl DoorState {
+    /// Lets people in until told to stop. Nothing that a stranger does ends it.
+    pub async fn run(self: Arc<Self>, drain: Arc<Drain>, mut stop: watch::Receiver<bool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                _ = stop.changed() => break,
+            };
+            self.counters.accepted.fetch_add(1, Ordering::Relaxed);
+            if self.limits.address.check(IpKey::new(accepted.peer.ip()).as_bytes()).is_err() {
+                // Closed without a word: a handshake is what the limit protects.
+                self.counters.limited.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            match drain.watch() {
+                Some(watched) => tokio::spawn(self.clone().connection(accepted, watched)),
+                // The drain has begun between the two lines above.
+                None => break,
+            };
+        }
+        self.listener.close().await;
+    }
+
+    async fn connection(self: Arc<Self>, accepted: Accepted, watched: Watched) {
+        let Accepted { stream, permit, .. } = accepted;
+        let tls = match self.tls.handshake(stream, HANDSHAKE).await {
+            Ok(tls) => tls,
+            Err(error) => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(event = "tls.refused", door = self.door.as_str(), %error, "no handshake");
+                return;
+            }
+        };
+        self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(event = "tls.open", door = self.door.as_str(), resumed = tls.resumed, "a handshake is through");
+        let judge = {
+            let (trust, door, chain) = (self.trust.clone(), self.door, tls.peer_chain);
+            let judged = Arc::new(Mutex::new(None::<(u64, Instant, Peer)>));
+            move || {
+                let generation = trust.generation();
+                let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
+                match &*judged {
+                    // Certificates and revocation lists end at a moment, not at a reload: they are looked at again.
+                    Some((seen, at, peer)) if *seen == generation && at.elapsed() < JUDGED_ANEW => peer.clone(),
+                    _ => {
+                        let peer = trust.judge(door, &chain);
+                        *judged = Some((generation, Instant::now(), peer.clone()));
+                        peer
+                    }
+                }
+            }
+        };
+        let version = match tls.alpn {
+            Alpn::Http1 => Version::Http1,
+            Alpn::Http2 => Version::Http2,
+        };
+        let stream = IdleIo::new(tls.stream, IDLE);
+        connection::serve(stream, version, self.routes.clone(), judge, watched).await;
+        drop(permit);
+    }
+}

@@ -1,0 +1,327 @@
+//! Start and stop as a story, top to bottom.
+
+mod clock;
+mod door;
+mod trust;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+pub use self::clock::SystemClock;
+use self::door::{DoorCounters, DoorState};
+use self::trust::TrustState;
+use crate::admin::{self, Operations};
+use crate::admit::Limits;
+use crate::config::{Config, DoorSettings, MasterKeyPlace, Mode};
+use crate::domain::time::Clock;
+use crate::http::connection::Drain;
+use crate::http::request::Door;
+use crate::http::{self, Api};
+use crate::identity::TrustError;
+use crate::mail::{Mailer, MailerError};
+use crate::net::{ListenError, Listener, ServerTls, TlsError};
+use crate::notify;
+use crate::outbox::{self, Outbox};
+use crate::render::{RenderError, Renderer};
+use crate::signal::{Signal, Signals};
+use crate::store::{self, MasterKey, OpenError, ReadError, Store};
+use crate::usecase::Gateway;
+
+/// How long open requests may go on after a stop; a second TERM ends it.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How often what time demands is looked after.
+const UPKEEP: Duration = Duration::from_secs(60);
+/// Batches of one round of upkeep: far more than a region makes due in a minute.
+const BATCHES_A_ROUND: u32 = 1_000;
+/// How often the region is read again, for posts that began or ended.
+const REFRESH_ROUNDS: u64 = 10;
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("master key: {0}")]
+    MasterKey(String),
+    #[error("store {name}: {error}")]
+    Store { name: &'static str, error: Box<OpenError> },
+    #[error("store common cannot be read: {0}")]
+    Catalog(#[from] ReadError),
+    #[error("templates: {0}")]
+    Render(#[from] RenderError),
+    #[error("mail: {0}")]
+    Mail(#[from] MailerError),
+    #[error("trust: {0}")]
+    Trust(#[from] TrustError),
+    #[error("{door} door: {error}")]
+    Tls { door: &'static str, error: TlsError },
+    #[error("{door} door: {error}")]
+    Listen { door: &'static str, error: ListenError },
+    #[error("admin socket {path}: {source}", path = path.display())]
+    Admin { path: PathBuf, source: io::Error },
+    #[error("signals: {0}")]
+    Signals(io::Error),
+    #[error("a part of the gateway ended that never should: please report it with the log before this")]
+    TaskEnded,
+}
+
+/// Where the doors were bound, and who is behind them.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    pub portal: SocketAddr,
+    pub staff: SocketAddr,
+}
+
+/// The two stores, open.
+pub struct Stores {
+    pub cases: Store,
+    pub common: Store,
+}
+
+/// Opens both stores. Blocking.
+pub fn open_stores(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stores, StartError> {
+    let path = match &config.master_key {
+        MasterKeyPlace::File(path) => path.clone(),
+        MasterKeyPlace::Credential => match std::env::var_os("CREDENTIALS_DIRECTORY") {
+            Some(dir) => PathBuf::from(dir).join("master-key"),
+            None => {
+                let text = "there is no $CREDENTIALS_DIRECTORY: set `master-key-file`, or LoadCredential=master-key:… in the unit";
+                return Err(StartError::MasterKey(text.into()));
+            }
+        },
+    };
+    let master = MasterKey::load(&path).map_err(|e| StartError::MasterKey(format!("{}: {e}", path.display())))?;
+    let open = |name: &'static str| {
+        let settings = store::Settings { dir: config.data_dir.join(name), cache_bytes: config.cache_bytes };
+        Store::open(&settings, &master, clock.clone())
+            .map_err(|error| StartError::Store { name, error: Box::new(error) })
+    };
+    // `common` first: without it nothing starts, and nothing else has been touched then.
+    let common = open("common")?;
+    Ok(Stores { common, cases: open("cases")? })
+}
+
+/// Runs the gateway until a signal stops it. `ready` hears where the doors are.
+pub async fn run(config: Config, ready: impl FnOnce(Addresses) + Send) -> Result<(), StartError> {
+    let mut signals = Signals::new().map_err(StartError::Signals)?;
+    let mut daemon = Daemon::start(config).await?;
+    notify::ready();
+    notify::status("serving");
+    tracing::info!(
+        event = "daemon.ready",
+        portal = %daemon.addresses.portal,
+        staff = %daemon.addresses.staff,
+        "ready"
+    );
+    ready(daemon.addresses);
+    let watchdog = notify::watchdog_interval().unwrap_or(Duration::from_secs(3_600));
+    let mut beat = tokio::time::interval(watchdog);
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Reload => daemon.reload().await,
+                Signal::Stop | Signal::StopNow => break,
+            },
+            _ = beat.tick() => notify::watchdog(),
+            // None of them ends by itself: systemd is to start us anew.
+            _ = daemon.tasks.join_next() => {
+                daemon.stop(DRAIN).await;
+                return Err(StartError::TaskEnded);
+            }
+        }
+    }
+    notify::stopping();
+    notify::status("draining");
+    tokio::select! {
+        () = daemon.stop(DRAIN) => {}
+        () = hurried(&mut signals) => tracing::warn!(event = "daemon.hurried", "a second signal: not waiting for open requests"),
+    }
+    Ok(())
+}
+
+async fn hurried(signals: &mut Signals) {
+    loop {
+        if matches!(signals.next().await, Signal::StopNow | Signal::Stop) {
+            return;
+        }
+    }
+}
+
+/// A running gateway.
+pub struct Daemon {
+    pub addresses: Addresses,
+    pub gateway: Arc<Gateway>,
+    trust: Arc<TrustState>,
+    doors: Vec<Arc<DoorState>>,
+    drain: Arc<Drain>,
+    tasks: JoinSet<()>,
+    /// Doors and admin socket listen to the first, the outbox to the second: it goes on while requests finish.
+    stop_doors: watch::Sender<bool>,
+    stop_outbox: watch::Sender<bool>,
+}
+
+impl Daemon {
+    /// Builds every part, binds the doors, begins to serve.
+    pub async fn start(config: Config) -> Result<Daemon, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let stores = blocking({
+            let (config, clock) = (config.clone(), clock.clone());
+            move || open_stores(&config, &clock)
+        })
+        .await?;
+        let limits = Arc::new(Limits::new(config.limits));
+        let gateway =
+            Gateway::start(stores.cases, stores.common, clock.clone(), limits.clone(), config.mode == Mode::Production)
+                .await?;
+        let gateway = Arc::new(gateway);
+        let renderer = Arc::new(Renderer::new(config.service.clone(), config.template_dir.as_deref())?);
+        let mailer = Arc::new(Mailer::new(config.mail.clone())?);
+        let trust = {
+            let (settings, clock) = (config.trust.clone(), clock.clone());
+            blocking(move || TrustState::load(settings, clock)).await?
+        };
+        let api = Arc::new(Api { gateway: gateway.clone(), limits: limits.clone(), renderer: renderer.clone() });
+        let portal = build_door(Door::Portal, &config.portal, &trust, &limits, &api)?;
+        let staff = build_door(Door::Staff, &config.staff, &trust, &limits, &api)?;
+        let addresses = Addresses { portal: portal.listener.address(), staff: staff.listener.address() };
+        let settings = outbox::Settings {
+            from: config.mail_from.clone(),
+            envelope_from: config.bounce_address.clone(),
+            at_once_max: config.letters_at_once,
+        };
+        let outbox = Arc::new(Outbox::new(gateway.clone(), mailer, renderer, settings));
+        let doors = vec![portal, staff];
+        let operations = Operations {
+            gateway: gateway.clone(),
+            outbox: outbox.counters.clone(),
+            facts: Arc::new(facts(&config, addresses)),
+            trust: {
+                let (trust, doors) = (trust.clone(), doors.clone());
+                Arc::new(move || trust::report(&trust, &doors))
+            },
+        };
+        let admin = admin::bind(&config.admin_socket)
+            .map_err(|source| StartError::Admin { path: config.admin_socket.clone(), source })?;
+        let (stop_doors, stopped) = watch::channel(false);
+        let (stop_outbox, outbox_stopped) = watch::channel(false);
+        let drain = Arc::new(Drain::new());
+        let mut tasks = JoinSet::new();
+        for door in &doors {
+            tasks.spawn(door.clone().run(drain.clone(), stopped.clone()));
+        }
+        tasks.spawn(admin::serve(admin, operations, stopped.clone()));
+        tasks.spawn(outbox.run(outbox_stopped));
+        tasks.spawn(upkeep(gateway.clone(), limits, stopped));
+        Ok(Daemon { addresses, gateway, trust, doors, drain, tasks, stop_doors, stop_outbox })
+    }
+
+    /// Certificates, keys, issuers and revocation lists are read again; what is unfit leaves the old in use.
+    pub async fn reload(&self) {
+        notify::reloading();
+        let trust = self.trust.clone();
+        if let Err(error) = blocking(move || trust.reload()).await {
+            tracing::error!(event = "daemon.reload.trust", %error, "trust was not renewed: the old stays");
+        }
+        for door in &self.doors {
+            let door = door.clone();
+            let reloaded = blocking(move || door.tls.reload(door.trust.client_auth(door.door))).await;
+            if let Err(error) = reloaded {
+                tracing::error!(event = "daemon.reload.tls", %error, "a certificate was not renewed: the old stays");
+            }
+        }
+        tracing::info!(event = "daemon.reloaded", "certificates and revocation lists were read again");
+        notify::ready();
+    }
+
+    /// Doors shut, open requests finish, letters under way finish, stores close.
+    pub async fn stop(mut self, drain: Duration) {
+        self.stop_doors.send_replace(true);
+        self.gateway.end_polls();
+        let drained = tokio::time::timeout(drain, self.drain.begin()).await.is_ok();
+        self.stop_outbox.send_replace(true);
+        let _ = tokio::time::timeout(drain, async { while self.tasks.join_next().await.is_some() {} }).await;
+        let gateway = self.gateway.clone();
+        blocking(move || {
+            gateway.cases.close();
+            gateway.common.close();
+        })
+        .await;
+        tracing::info!(event = "daemon.stopped", drained, "stopped");
+    }
+}
+
+/// Runs what waits for the disk off the workers that serve callers.
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(act).await {
+        Ok(value) => value,
+        // Only a panic in `act` brings us here; it goes on as one.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn build_door(
+    door: Door,
+    settings: &DoorSettings,
+    trust: &Arc<TrustState>,
+    limits: &Arc<Limits>,
+    api: &Arc<Api>,
+) -> Result<Arc<DoorState>, StartError> {
+    let name = door.as_str();
+    let tls = ServerTls::load(settings.tls.clone(), trust.client_auth(door))
+        .map_err(|error| StartError::Tls { door: name, error })?;
+    let listener = Listener::bind(settings.listen, settings.connections_max)
+        .map_err(|error| StartError::Listen { door: name, error })?;
+    Ok(Arc::new(DoorState {
+        door,
+        listener,
+        tls,
+        trust: trust.clone(),
+        limits: limits.clone(),
+        routes: http::router(api, door),
+        counters: DoorCounters::default(),
+    }))
+}
+
+fn facts(config: &Config, addresses: Addresses) -> admin::Facts {
+    admin::Facts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: format!("{:?}", config.mode).to_lowercase(),
+        portal: addresses.portal,
+        staff: addresses.staff,
+    }
+}
+
+async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Receiver<bool>) {
+    let mut rounds = 0_u64;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(UPKEEP) => {}
+            _ = stop.changed() => return,
+        }
+        rounds += 1;
+        limits.sweep();
+        for _ in 0..BATCHES_A_ROUND {
+            match gateway.keep_up().await {
+                Ok(done) => {
+                    tracing::debug!(event = "upkeep", lapsed = done.lapsed, forgotten = done.forgotten, "upkeep");
+                    if !done.more {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(event = "upkeep.failed", %error, "upkeep failed; the next round tries again");
+                    break;
+                }
+            }
+        }
+        if rounds.is_multiple_of(REFRESH_ROUNDS)
+            && let Err(error) = gateway.refresh_catalog().await
+        {
+            tracing::error!(event = "catalog.refresh", %error, "the region could not be read again");
+        }
+    }
+}

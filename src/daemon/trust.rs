@@ -1,0 +1,128 @@
+//! Whom we trust now: shared by the doors, renewed on reload, asked at the handshake and again at each request.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls_pki_types::CertificateDer;
+use serde_json::{Value, json};
+
+use super::door::DoorState;
+use crate::domain::time::Clock;
+use crate::http::request::{CallerFacts, Door, Peer, RejectionFacts};
+use crate::identity::{self, Trust, TrustError, TrustSettings};
+use crate::net::{ClientAuth, PeerJudge};
+
+pub struct TrustState {
+    settings: TrustSettings,
+    current: ArcSwap<Trust>,
+    clock: Arc<dyn Clock>,
+}
+
+impl TrustState {
+    /// Reads issuers and revocation lists. Blocking.
+    pub fn load(settings: TrustSettings, clock: Arc<dyn Clock>) -> Result<Arc<TrustState>, TrustError> {
+        let trust = Trust::load(&settings)?;
+        tell_faults(&trust);
+        Ok(Arc::new(TrustState { settings, current: ArcSwap::from_pointee(trust), clock }))
+    }
+
+    /// Reads them again; on an error the ones in use stay. Blocking.
+    pub fn reload(&self) -> Result<(), TrustError> {
+        let renewed = self.current.load().reload(&self.settings)?;
+        tell_faults(&renewed);
+        self.current.store(Arc::new(renewed));
+        Ok(())
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.current.load().generation()
+    }
+
+    /// What a door asks of who connects.
+    pub fn client_auth(self: &Arc<TrustState>, door: Door) -> ClientAuth {
+        match door {
+            Door::Portal => ClientAuth::Required(Arc::new(PortalJudge { trust: self.clone() })),
+            Door::Staff => ClientAuth::AskedFor { hints: self.current.load().hints(identity::Door::Staff) },
+        }
+    }
+
+    /// The peer of a connection, as trust stands now.
+    pub fn judge(&self, door: Door, chain: &[CertificateDer<'_>]) -> Peer {
+        let at = match door {
+            Door::Portal => identity::Door::Portal,
+            Door::Staff => identity::Door::Staff,
+        };
+        let judged = self.current.load().judge(at, chain, self.clock.now());
+        let identity = match judged {
+            Ok(caller) => Ok(CallerFacts {
+                hsa_id: caller.hsa_id,
+                issuer: caller.issuer,
+                not_after: caller.not_after,
+                loa: caller.loa,
+                fingerprint: caller.fingerprint,
+            }),
+            Err(rejection) => {
+                tracing::info!(event = "identity.rejected", door = door.as_str(), reason = %rejection, "not let in");
+                Err(RejectionFacts { code: rejection.code, issuer: rejection.issuer })
+            }
+        };
+        Peer { door, identity }
+    }
+}
+
+/// What an operator wants to know before it ends: issuers, revocation lists, our own certificates.
+pub fn report(state: &TrustState, doors: &[Arc<DoorState>]) -> Value {
+    let now = state.clock.now();
+    let issuers = state.current.load().statuses().into_iter().map(|issuer| {
+        let lists = issuer.crls.iter().map(|crl| {
+            json!({
+                "thisUpdate": crl.this_update,
+                "nextUpdate": crl.next_update,
+                "entries": crl.entries,
+                // By half its life a newer one should have come.
+                "overdue": now > crl.half_life,
+            })
+        });
+        json!({
+            "issuer": issuer.issuer,
+            "notAfter": issuer.not_after,
+            "revocationRequired": issuer.crl_required,
+            "revocationLists": lists.collect::<Vec<_>>(),
+        })
+    });
+    let certificates = doors.iter().map(|door| {
+        let not_after = identity::describe(&door.tls.certificate()).ok().map(|certificate| certificate.not_after);
+        json!({ "door": door.door.as_str(), "notAfter": not_after, "connections": door.counters.report() })
+    });
+    json!({ "issuers": issuers.collect::<Vec<_>>(), "doors": certificates.collect::<Vec<_>>() })
+}
+
+fn tell_faults(trust: &Trust) {
+    for fault in trust.crl_faults() {
+        let (file, error) = (fault.file.display(), &fault.error);
+        tracing::error!(event = "identity.crl.unfit", %file, %error, "a revocation list was left out");
+    }
+}
+
+/// Judges portals inside the handshake: whoever is not let in gets no further.
+struct PortalJudge {
+    trust: Arc<TrustState>,
+}
+
+impl std::fmt::Debug for PortalJudge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PortalJudge").finish_non_exhaustive()
+    }
+}
+
+impl PeerJudge for PortalJudge {
+    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+        let now = self.trust.clock.now();
+        let judged = self.trust.current.load().judge(identity::Door::Portal, chain, now);
+        judged.map(|_| ()).map_err(|rejection| rejection.to_string())
+    }
+
+    fn allowed_issuers(&self) -> Vec<Vec<u8>> {
+        self.trust.current.load().hints(identity::Door::Portal)
+    }
+}
