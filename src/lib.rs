@@ -1,7 +1,11 @@
 //! Budkavle: the gateway that carries a citizen's case to the clinic and the answer back.
+//!
+//! `accept → TLS → identity → admit → route → use case → store → outbox → SMTP`. Rooms import downwards only
+//! (`tests/architecture.rs` keeps the ladder); `docs/architecture.md` draws the way of a case.
 
 mod admin;
 mod admit;
+pub mod cli;
 mod config;
 mod crypto;
 mod daemon;

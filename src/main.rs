@@ -1,3 +1,7 @@
 //! The doorway: parse, do, tell the shell how it went.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    budkavle::cli::run().into()
+}

@@ -1,0 +1,157 @@
+//! What `README.txt` of a prepared directory says. Who writes it there is the parent's.
+
+use std::path::Path;
+
+/// A filled-in question form of the sample region: somebody who wants to be rung.
+const RESPONSE: &str = include_str!("../../../config/region/samples/kontakta-mig.question.response.json");
+/// Space for a file's name before its explanation, in columns.
+const NAME_COLUMNS: usize = 34;
+const FILES: [(&str, &str); 21] = [
+    ("budkavle.toml", "the configuration; every path in it points into this directory"),
+    ("region/", "the sample region: clinics, case types, forms, staff, roles, portals"),
+    ("data/", "the stores: cases and everything else, sealed"),
+    ("mail/", "the letters that went out, one .eml each"),
+    ("master.key", "opens the stores; without it they stay shut"),
+    ("ca/*.pem", "authorities named as in the SITHS test tree, and one of Telia's; made here, keys thrown away"),
+    ("ca/*.crl", "revocation lists, good for 30 days"),
+    ("tls/server-ca.pem", "trust this one to reach the doors"),
+    ("tls/server.{pem,key}", "what the doors show: localhost, 127.0.0.1, ::1"),
+    ("tls/portal.{pem,key}", "a registered citizen portal, TSTNMT2321000156-P001"),
+    ("tls/staff-system.{pem,key}", "a registered staff system, TSTNMT2321000156-P002"),
+    ("tls/stranger.{pem,key}", "a good certificate of a system that is not registered: 403"),
+    ("cards/receiver.*", "Anna Åkesson, sees and distributes the clinic's cases"),
+    ("cards/handler.*", "Björn Öberg, answers cases"),
+    ("cards/other-handler.*", "Cecilia Lindqvist, answers other cases"),
+    ("cards/administrator.*", "David Sjöholm, roles, case types and texts"),
+    ("cards/manager.*", "Eva Hedström, clinic manager and log reviewer"),
+    ("cards/support.*", "Fatima Rahimi, support: has a post but no role at a clinic"),
+    ("cards/{telia,person-id}.*", "refused: not the card's SITHS certificate with an HSA-id"),
+    ("cards/{expired,not-yet,revoked}.*", "refused: good once, good later, withdrawn"),
+    ("cards/no-post.*", "refused: nobody in the staff directory"),
+];
+
+/// The whole text. `dir` should be absolute, so that the commands can be run from anywhere; the doors are at
+/// `port_base` and the port above it.
+pub fn text(dir: &Path, port_base: u16) -> String {
+    let [portal, staff] = [0, 1].map(|step| u32::from(port_base) + step);
+    let place = dir.display();
+    let config = quoted(&dir.join("budkavle.toml"));
+    let files: String = FILES.iter().map(|(name, what)| format!("  {name:<NAME_COLUMNS$}  {what}\n")).collect();
+    let portal_call = curl(dir, "tls/portal");
+    let receiver_call = curl(dir, "cards/receiver");
+    let telia_call = curl(dir, "cards/telia");
+    let response = RESPONSE.trim_end();
+    format!(
+        r#"A region to try Budkavle with
+=============================
+
+Everything in {place} is made up: people, clinics, certificates.
+Certificates last 90 days. Start the gateway with
+
+  budkavle run --config {config}
+
+Doors, all on localhost over TLS:
+
+  https://localhost:{portal}/  portal     systems with a registered certificate
+  https://localhost:{staff}/  staff      people with a card
+
+Files:
+
+{files}
+Each card is a .pem and .key for programs and a .p12 (password: demo) for a
+browser. A .pem holds the certificate and the authority that issued it, roots
+left out. The cards to be refused break one rule each; the answer names it.
+
+Three things to try
+-------------------
+
+1. The portal sends a case. Run it twice: the second answer is the first one
+   again, with the same receipt, because the Idempotency-Key is the same.
+
+{portal_call} -H 'Content-Type: application/json' -H 'Idempotency-Key: readme-1' --data-binary @- https://localhost:{portal}/v1/cases <<'CASE'
+{{
+"clinic": "TSTNMT2321000156-A001",
+"caseType": "kontakta-mig",
+"senderReference": "readme-1",
+"citizen": {{
+  "identifier": {{"system": "urn:oid:1.2.752.129.2.1.3.1", "value": "191212121212"}},
+  "name": "Tolvan Tolvansson",
+  "protected": false
+}},
+"representative": null,
+"contact": {{"email": "tolvan@example.test", "language": "sv"}},
+"response": {response}
+}}
+CASE
+
+2. The receiver looks at the inbox, where it waits.
+
+{receiver_call} https://localhost:{staff}/v1/inbox
+
+3. Somebody shows the Telia certificate of the card: one problem that says
+   which certificate was shown and which one to choose, and nothing else.
+
+{telia_call} https://localhost:{staff}/v1/whoami
+"#
+    )
+}
+
+/// The part of a call that says whom to trust and who calls.
+fn curl(dir: &Path, caller: &str) -> String {
+    let [authority, certificate, key] =
+        ["tls/server-ca.pem", &format!("{caller}.pem"), &format!("{caller}.key")].map(|file| quoted(&dir.join(file)));
+    format!("curl --cacert {authority} --cert {certificate} --key {key}")
+}
+
+/// A path as one word of a shell, whatever stands in it.
+fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
+        return path.into_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_case_that_it_shows_is_json_for_a_case_type_that_the_clinic_offers() {
+        let text = text(Path::new("/tmp/try"), 8440);
+        let body = text.split_once("<<'CASE'\n").unwrap().1.split_once("\nCASE\n").unwrap().0;
+        let case: serde_json::Value = serde_json::from_str(body).unwrap();
+        let questionnaire = case["response"]["questionnaire"].as_str().unwrap();
+        assert!(questionnaire.contains(&format!("/{}-question|", case["caseType"].as_str().unwrap())));
+        let types: serde_json::Value =
+            serde_json::from_str(include_str!("../../../config/region/case-types.json")).unwrap();
+        let offered = types.as_array().unwrap().iter().find(|t| t["id"] == case["caseType"]).unwrap();
+        assert!(offered["clinics"].as_array().unwrap().contains(&case["clinic"]));
+    }
+
+    #[test]
+    fn a_shell_reads_three_calls_even_where_the_directory_has_spaces_and_quotes() {
+        let text = text(Path::new("/tmp/Anna's try $HOME"), 8440);
+        let commands: Vec<&str> = text.split("\n\n").filter(|paragraph| paragraph.starts_with("curl ")).collect();
+        let commands = commands.join("\n");
+        let script = format!("curl() {{ printf '%s|' \"$@\"; echo; }}\n{commands}");
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        let calls = String::from_utf8(output.stdout).unwrap();
+        let calls: Vec<&str> = calls.lines().collect();
+        assert_eq!(calls.len(), 3, "{calls:?}");
+        assert!(calls[0].contains("|--key|/tmp/Anna's try $HOME/tls/portal.key|"), "{}", calls[0]);
+        assert!(calls[0].ends_with("|https://localhost:8440/v1/cases|"), "{}", calls[0]);
+        assert!(calls[1].ends_with("/cards/receiver.key|https://localhost:8441/v1/inbox|"), "{}", calls[1]);
+        assert!(calls[2].ends_with("/cards/telia.key|https://localhost:8441/v1/whoami|"), "{}", calls[2]);
+    }
+
+    #[test]
+    fn the_doors_stand_at_the_base_port_and_above_it_up_to_the_last_port() {
+        let text = text(Path::new("/tmp/try"), 65534);
+        for (port, door) in [(65534, "portal"), (65535, "staff")] {
+            assert!(text.contains(&format!("https://localhost:{port}/  {door}")), "{door}");
+        }
+    }
+}

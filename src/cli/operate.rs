@@ -1,0 +1,178 @@
+//! Commands to a running gateway, through its admin socket.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::region::{self, RegionError};
+use super::say::{complain, say};
+use super::{
+    Ask, Command as Line, DirectoryAct, FileAct, LogAct, OutboxAct, PortalAct, RoleAct, RoleOf, Which, typed_hsa_id,
+};
+use crate::admin::{self, Command, LogStore, Reply};
+use crate::config::Config;
+use crate::domain::clinic::{Channel, Clinic, Portal, Role, Scope};
+use crate::exit::Exit;
+
+pub async fn run(line: Line) -> Exit {
+    let (commands, ask) = match commands(line) {
+        Ok(commands) => commands,
+        Err(exit) => return exit,
+    };
+    let socket = match socket(&ask) {
+        Ok(socket) => socket,
+        Err(exit) => return exit,
+    };
+    for command in commands {
+        match admin::ask(&socket, &command).await {
+            Ok(Reply::Done(value)) => show(&value, ask.json),
+            Ok(Reply::Refused(reason)) => {
+                complain(&reason);
+                return Exit::Invalid;
+            }
+            Err(error) => {
+                complain(&format!("{}: {error}. Is the gateway running?", socket.display()));
+                return Exit::Unavailable;
+            }
+        }
+    }
+    Exit::Ok
+}
+
+fn socket(ask: &Ask) -> Result<PathBuf, Exit> {
+    match &ask.socket {
+        Some(socket) => Ok(socket.clone()),
+        None => Config::load(&ask.config).map(|c| c.admin_socket).map_err(|e| super::config_fault(&e)),
+    }
+}
+
+fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
+    Ok(match line {
+        Line::Status(ask) => (vec![Command::Status], ask),
+        Line::Verify(ask) => (vec![Command::Verify], ask),
+        Line::Clinic { act: FileAct::List(ask) } => (vec![Command::ClinicList], ask),
+        Line::Clinic { act: FileAct::Put { file, ask } } => {
+            let clinics: Vec<Clinic> = region::read_entries(&file).map_err(|e| unfit(&e))?;
+            (clinics.into_iter().map(|clinic| Command::ClinicPut { clinic: Box::new(clinic) }).collect(), ask)
+        }
+        Line::CaseType { act: FileAct::List(ask) } => (vec![Command::CaseTypeList], ask),
+        Line::CaseType { act: FileAct::Put { file, ask } } => {
+            let types = region::read_case_types(&file).map_err(|e| unfit(&e))?;
+            let put = |case_type| Command::CaseTypePut { case_type: Box::new(case_type) };
+            (types.into_iter().map(put).collect(), ask)
+        }
+        Line::Role { act } => role(act)?,
+        Line::Portal { act } => portal(act)?,
+        Line::Directory { act: DirectoryAct::Import { file, whole, skip_faulty, ask } } => {
+            let import = region::read_directory(&file, skip_faulty).map_err(|e| unfit(&e))?;
+            import.faults.iter().for_each(|fault| complain(&format!("left out: {fault}")));
+            (vec![Command::DirectoryImport { posts: import.posts, whole }], ask)
+        }
+        Line::Outbox { act } => match act {
+            OutboxAct::List(ask) => (vec![Command::OutboxList], ask),
+            OutboxAct::Resend { letter, ask } => (vec![Command::OutboxResend { letter }], ask),
+            OutboxAct::Drop { letter, reason, ask } => (vec![Command::OutboxDrop { letter, reason }], ask),
+        },
+        Line::AccessLog { act: LogAct::List { store, after, limit, ask } } => {
+            let store = match store {
+                Which::Cases => LogStore::Cases,
+                Which::Common => LogStore::Common,
+            };
+            (vec![Command::AccessLog { store, after, limit }], ask)
+        }
+        // These never come here: they need no running gateway.
+        Line::Run { .. } | Line::Demo { .. } | Line::Check { .. } => return Err(Exit::Usage),
+    })
+}
+
+fn role(act: RoleAct) -> Result<(Vec<Command>, Ask), Exit> {
+    let of = |of: &RoleOf| -> Result<_, Exit> {
+        let role = Role::parse(&of.role).ok_or_else(|| {
+            let known: Vec<_> = Role::ALL.iter().map(|r| r.as_str()).collect();
+            complain(&format!("{}: a role is one of {}", of.role, known.join(", ")));
+            Exit::Usage
+        })?;
+        Ok((typed_hsa_id(&of.clinic)?, typed_hsa_id(&of.person)?, role))
+    };
+    Ok(match act {
+        RoleAct::Grant(r) => {
+            let (clinic, person, role) = of(&r)?;
+            (vec![Command::RoleGrant { clinic, person, role }], r.ask)
+        }
+        RoleAct::Revoke(r) => {
+            let (clinic, person, role) = of(&r)?;
+            (vec![Command::RoleRevoke { clinic, person, role }], r.ask)
+        }
+        RoleAct::List { clinic, ask } => {
+            let clinic = clinic.map(|text| typed_hsa_id(&text)).transpose()?;
+            (vec![Command::RoleList { clinic }], ask)
+        }
+    })
+}
+
+fn portal(act: PortalAct) -> Result<(Vec<Command>, Ask), Exit> {
+    let scope = |names: Vec<String>| match names.is_empty() {
+        true => Scope::All,
+        false => Scope::Only(names.into_iter().collect()),
+    };
+    Ok(match act {
+        PortalAct::List(ask) => (vec![Command::PortalList], ask),
+        PortalAct::Add { hsa_id, name, channel, clinics, case_types, suspended, ask } => {
+            let channel = match channel.as_str() {
+                "citizen" => Channel::Citizen,
+                "staff" => Channel::Staff,
+                other => {
+                    complain(&format!("{other}: a channel is citizen or staff"));
+                    return Err(Exit::Usage);
+                }
+            };
+            let clinics = clinics.iter().map(|c| typed_hsa_id(c).map(|id| id.to_string())).collect::<Result<_, _>>()?;
+            let portal = Portal {
+                hsa_id: typed_hsa_id(&hsa_id)?,
+                name,
+                channel,
+                clinics: scope(clinics),
+                case_types: scope(case_types),
+                suspended,
+            };
+            (vec![Command::PortalPut { portal: Box::new(portal) }], ask)
+        }
+    })
+}
+
+fn unfit(error: &RegionError) -> Exit {
+    complain(&error.to_string());
+    Exit::DataErr
+}
+
+/// JSON for programs; for people a line a value, lists one block an entry.
+fn show(value: &Value, json: bool) {
+    if json {
+        say(&value.to_string());
+        return;
+    }
+    match value {
+        Value::Array(entries) if entries.is_empty() => say("none"),
+        Value::Array(entries) => {
+            for entry in entries {
+                show_members(entry, "");
+                say("");
+            }
+        }
+        value => show_members(value, ""),
+    }
+}
+
+fn show_members(value: &Value, prefix: &str) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                show_members(member, &path);
+            }
+        }
+        Value::String(text) => say(&format!("{prefix:<34} {text}")),
+        Value::Array(items) if items.is_empty() => say(&format!("{prefix:<34} none")),
+        other => say(&format!("{prefix:<34} {other}")),
+    }
+}

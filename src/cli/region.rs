@@ -1,0 +1,149 @@
+//! A region as files: clinics, case types with their forms, staff directory, roles, portals. Read whole and judged
+//! before anything of it is put in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::admin::CaseTypeFile;
+use crate::directory::{self, FaultyRows};
+use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts};
+use crate::domain::id::HsaId;
+use crate::domain::json;
+use crate::usecase::region::Author;
+use crate::usecase::{Gateway, Refusal};
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegionError {
+    #[error("{path}: {reason}", path = path.display())]
+    File { path: PathBuf, reason: String },
+    #[error("{what}: {refusal}")]
+    Refused { what: String, refusal: Refusal },
+}
+
+/// A case type in a file: the forms are files too.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CaseTypeEntry {
+    id: String,
+    clinics: Vec<HsaId>,
+    title: Texts,
+    #[serde(default)]
+    description: Texts,
+    #[serde(default)]
+    terms: Texts,
+    #[serde(default)]
+    fees: Texts,
+    promise: Promise,
+    follow_up_days: u16,
+    question_form: PathBuf,
+    answer_form: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleEntry {
+    clinic: HsaId,
+    person: HsaId,
+    role: Role,
+}
+
+/// One or many: a file may hold either.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    Many(Vec<Value>),
+    One(Value),
+}
+
+/// Reads a JSON file strictly: duplicate keys and unknown fields are refused with their place.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, RegionError> {
+    let fault = |reason: String| RegionError::File { path: path.to_owned(), reason };
+    let bytes = fs::read(path).map_err(|e| fault(e.to_string()))?;
+    let value = json::parse(&bytes).map_err(|e| fault(e.to_string()))?;
+    serde_path_to_error::deserialize(value).map_err(|e| fault(format!("at {}: {}", e.path(), e.inner())))
+}
+
+/// A file that holds one entry or a list of them.
+pub fn read_entries<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RegionError> {
+    let fault = |reason: String| RegionError::File { path: path.to_owned(), reason };
+    let entries = match read_json(path)? {
+        OneOrMany::Many(entries) => entries,
+        OneOrMany::One(entry) => vec![entry],
+    };
+    let read = |entry| serde_path_to_error::deserialize(entry);
+    let entries = entries.into_iter().map(read).collect::<Result<Vec<T>, _>>();
+    entries.map_err(|e| fault(format!("at {}: {}", e.path(), e.inner())))
+}
+
+/// Case types with the forms that they name, which lie relative to the file.
+pub fn read_case_types(path: &Path) -> Result<Vec<CaseTypeFile>, RegionError> {
+    let base = path.parent().unwrap_or(Path::new("."));
+    let mut out = Vec::new();
+    for entry in read_entries::<CaseTypeEntry>(path)? {
+        out.push(CaseTypeFile {
+            question_form: read_json(&base.join(&entry.question_form))?,
+            answer_form: read_json(&base.join(&entry.answer_form))?,
+            id: entry.id,
+            clinics: entry.clinics,
+            title: entry.title,
+            description: entry.description,
+            terms: entry.terms,
+            fees: entry.fees,
+            promise: entry.promise,
+            follow_up_days: entry.follow_up_days,
+        });
+    }
+    Ok(out)
+}
+
+/// Puts a whole region into empty stores.
+pub async fn load(gateway: &Gateway, dir: &Path, operator: &str) -> Result<(), RegionError> {
+    let author = Author::Operator(operator.to_owned());
+    let clinics: Vec<Clinic> = read_entries(&dir.join("clinics.json"))?;
+    let case_types = read_case_types(&dir.join("case-types.json"))?;
+    let roles: Vec<RoleEntry> = read_entries(&dir.join("roles.json"))?;
+    let portals: Vec<Portal> = read_entries(&dir.join("portals.json"))?;
+    let posts = read_directory(&dir.join("directory.csv"), false)?.posts;
+    let refused = |what: String| move |refusal| RegionError::Refused { what, refusal };
+    gateway.import_directory(&author, &posts, true).await.map_err(refused("directory".into()))?;
+    for clinic in &clinics {
+        gateway.put_clinic(&author, clinic).await.map_err(refused(format!("clinic {}", clinic.hsa_id)))?;
+    }
+    for case_type in case_types {
+        let what = format!("case type {}", case_type.id);
+        let drafts = case_type.drafts().map_err(|reason| RegionError::File { path: dir.to_owned(), reason })?;
+        for draft in drafts {
+            gateway.put_case_type(&author, draft, None).await.map_err(refused(what.clone()))?;
+        }
+    }
+    let mut granted: BTreeMap<(HsaId, HsaId), std::collections::BTreeSet<Role>> = BTreeMap::new();
+    for entry in roles {
+        granted.entry((entry.clinic, entry.person)).or_default().insert(entry.role);
+    }
+    for ((clinic, person), roles) in granted {
+        let what = format!("roles of {person} at {clinic}");
+        gateway.put_roles(&author, &clinic, &person, roles, None).await.map_err(refused(what))?;
+    }
+    for portal in &portals {
+        gateway.put_portal(&author, portal).await.map_err(refused(format!("portal {}", portal.hsa_id)))?;
+    }
+    Ok(())
+}
+
+/// Staff from a CSV file; any fault refuses the whole, unless the faulty rows are to be left out.
+pub fn read_directory(path: &Path, skip_faulty: bool) -> Result<directory::Import, RegionError> {
+    let fault = |reason: String| RegionError::File { path: path.to_owned(), reason };
+    let file = fs::File::open(path).map_err(|e| fault(e.to_string()))?;
+    let faulty_rows = if skip_faulty { FaultyRows::Skip } else { FaultyRows::RefuseFile };
+    let import = directory::import(file, faulty_rows).map_err(|e| fault(e.to_string()))?;
+    if import.faults.is_empty() || skip_faulty {
+        return Ok(import);
+    }
+    let lines: Vec<String> = import.faults.iter().map(ToString::to_string).collect();
+    Err(fault(format!("{} faults, nothing imported\n{}", lines.len(), lines.join("\n"))))
+}
