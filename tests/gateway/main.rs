@@ -1,0 +1,15 @@
+//! Stories through the real program: the built `budkavle` is started on a region of its own and met at its doors, as
+//! portals, staff, operators and strangers meet it. `common.rs` and `client.rs` are the stage; every other module tells
+//! one kind of story. Nothing of the library is called: what these tests know is what anybody outside can see.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod client;
+mod common;
+mod letters;
+mod lifecycle;
+mod limits;
+mod operate;
+mod permissions;
+mod refused;
+mod travels;
