@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Caller};
 use crate::common::{
     CITIZEN, CITIZEN_NAME, CLINIC, Gateway, HANDLER, OTHER_CLINIC, OTHER_HANDLER, RECEIVER, Region, act, distributed,
-    form, received, submission, submit, write,
+    form, received, submission, submit, until, write,
 };
 
 fn strings<'a>(items: &'a Value, member: &str) -> Vec<&'a str> {
@@ -312,6 +312,36 @@ async fn of_many_at_once_with_one_key_one_is_carried_out() {
     }
     assert_eq!((first, made.len()), (1, 1));
     assert_eq!(inbox(&gateway.receiver(), "undistributed").await.as_array().unwrap().len(), 1);
+}
+
+/// Not a conflict with oneself: the first try may come through after its caller has gone.
+#[tokio::test]
+async fn who_hangs_up_and_asks_again_gets_the_one_case_that_came_of_it() {
+    const ROUNDS: u64 = 24;
+    let gateway = Region::prepare().with("[limits]\ncitizen-per-hour = 1000\n").run();
+    for round in 0..ROUNDS {
+        let mut body = submission("kontakta-mig");
+        body["senderReference"] = json!(format!("reference-{round}"));
+        let key = format!("key-{round}");
+        // A little later each time: somewhere on the way is the commit.
+        let patience = Duration::from_micros(250 * round);
+        let hasty = gateway.portal();
+        let _ = tokio::time::timeout(patience, submit(&hasty, &key, &body)).await;
+        until("an answer", Duration::from_secs(10), async || {
+            let answer = submit(&gateway.portal(), &key, &body).await;
+            match answer.status {
+                201 => Some(()),
+                _ => {
+                    answer.refused(409, "idempotency-key-in-progress");
+                    None
+                }
+            }
+        })
+        .await;
+    }
+    let search = json!({ "limit": 100 });
+    let found = gateway.portal().post("/v1/cases/search", &search).await.expect(200).json();
+    assert_eq!(found["items"].as_array().unwrap().len() as u64, ROUNDS);
 }
 
 #[tokio::test]
