@@ -183,10 +183,13 @@ pub enum Role {
     Manager,
     /// Granskare.
     LogReviewer,
+    /// Support: writes what is told of services, answers tickets. At a unit that takes no cases.
+    Support,
 }
 
 impl Role {
-    pub const ALL: [Role; 5] = [Role::Receiver, Role::Handler, Role::Administrator, Role::Manager, Role::LogReviewer];
+    pub const ALL: [Role; 6] =
+        [Role::Receiver, Role::Handler, Role::Administrator, Role::Manager, Role::LogReviewer, Role::Support];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -195,6 +198,7 @@ impl Role {
             Role::Administrator => "administrator",
             Role::Manager => "manager",
             Role::LogReviewer => "log-reviewer",
+            Role::Support => "support",
         }
     }
 

@@ -14,6 +14,7 @@
 //! | invånare, ombud | citizen, representative | |
 //! | fördela | distribute | |
 //! | delsvar, motfråga | interim answer, counter-question | |
+//! | driftstörning, servicefönster | incident, maintenance | |
 
 pub mod calendar;
 pub mod case;
@@ -27,4 +28,5 @@ pub mod mail_address;
 pub mod policy;
 pub mod rejection;
 pub mod staff;
+pub mod status;
 pub mod time;

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use self::problem::Problem;
 use self::request::{Call, CallerFacts, Door, Peer, RejectionFacts};
 use self::response::Answer;
-use self::route::{Method, ROUTES, Route};
+use self::route::{Method, Route, all};
 use crate::admit::Limits;
 use crate::domain::language::Language;
 use crate::render::Renderer;
@@ -47,7 +47,7 @@ pub struct Api {
 /// The router of one door: its part of the table, and refusals for everything else.
 pub fn router(api: &Arc<Api>, door: Door) -> Routes {
     let mut by_path: BTreeMap<&str, MethodRouter> = BTreeMap::new();
-    for route in ROUTES.iter().filter(|route| route.doors.contains(&door)) {
+    for route in all().filter(|route| route.doors.contains(&door)) {
         let api = api.clone();
         let handle = move |request: Request| serve(api.clone(), route, request);
         let filter = match route.method {

@@ -90,9 +90,13 @@ macro_rules! route {
 
 use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
-/// The whole API.
+/// The whole API: each table's routes.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    [CASES].into_iter().flatten()
+}
+
 #[rustfmt::skip]
-pub static ROUTES: &[Route] = &[
+static CASES: &[Route] = &[
     route!(Get "/v1/api-info", BOTH, "apiInfo", "Om API:et", "About the API",
         None, 0, (200, Some("ApiInfo")), &[], &[], meta::api_info),
     route!(Get "/v1/openapi.json", BOTH, "openapi", "Beskrivningen av API:et", "The API's description",

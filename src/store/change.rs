@@ -42,6 +42,8 @@ pub enum Chain {
     Receipts(String),
     /// A portal's event feed.
     Events(String),
+    /// What is told of services: numbered in the order in which readers and subscribers are told.
+    Notices,
     /// The access log of this store, kept in segments of its own.
     AccessLog,
 }
@@ -51,6 +53,7 @@ impl Chain {
         match self {
             Chain::Receipts(portal) => [b"r/", portal.as_bytes()].concat(),
             Chain::Events(portal) => [b"e/", portal.as_bytes()].concat(),
+            Chain::Notices => b"n/".to_vec(),
             Chain::AccessLog => b"a/".to_vec(),
         }
     }

@@ -137,7 +137,7 @@ mod tests {
         let grant = RoleGrant {
             clinic: hsa("A001"),
             person: hsa("1001"),
-            roles: Role::ALL.into(),
+            roles: [Role::Receiver, Role::Handler, Role::Administrator, Role::Manager, Role::LogReviewer].into(),
             granted_by: "operator root".into(),
             granted_at: at("2026-11-23T09:00:00Z"),
         };

@@ -123,6 +123,12 @@ impl Catalog {
         posts.iter().find_map(|post| MailAddress::parse(post.mail.as_ref()?.expose()).ok())
     }
 
+    /// A current post and the support role, at whichever unit.
+    pub fn is_support(&self, person: &HsaId) -> bool {
+        let works = self.colleagues.get(person).is_some_and(|posts| !posts.is_empty());
+        works && self.clinics_of(person).any(|grant| grant.roles.contains(&Role::Support))
+    }
+
     /// A current post and a role that lets a case be handled.
     pub fn may_handle(&self, clinic: &HsaId, person: &HsaId) -> bool {
         let roles = self.roles_at(clinic, person);

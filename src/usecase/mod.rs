@@ -13,6 +13,7 @@ pub mod letters;
 pub mod owe;
 pub mod read_cases;
 pub mod region;
+pub mod status;
 pub mod submit_case;
 pub mod upkeep;
 pub mod write_to_case;
@@ -56,6 +57,8 @@ pub struct Gateway {
     closing: AtomicBool,
     /// Wakes the outbox after a commit that owes letters.
     pub letters_owed: Arc<Notify>,
+    /// What is told of services.
+    pub desk: status::Desk,
     /// Of these the portal's and the citizen's are asked here, where it is known what is new and about whom.
     limits: Arc<Limits>,
     /// Test persons are nobody's patients: production refuses them.
@@ -152,6 +155,7 @@ impl Gateway {
         production: bool,
     ) -> Result<Gateway, ReadError> {
         let catalog = Catalog::load(&common, clock.now()).await?;
+        let desk = status::Desk::start(&common).await?;
         Ok(Gateway {
             cases,
             common,
@@ -163,6 +167,7 @@ impl Gateway {
             feeds: Mutex::default(),
             closing: AtomicBool::new(false),
             letters_owed: Arc::default(),
+            desk,
             limits,
             production,
         })

@@ -1,0 +1,77 @@
+//! What happened to a subject, as readers and subscribers are told: one entry of the chain of notices. Its number in
+//! that chain is the feed's and the fan-out's order.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::subject::{Impact, Reminder, Subject};
+use crate::domain::clinic::Texts;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    Opened,
+    Updated,
+    Resolved,
+    Corrected,
+    /// An incident told by mistake.
+    Withdrawn,
+    Scheduled,
+    Rescheduled,
+    Reminder(Reminder),
+    Started,
+    Overrun,
+    Completed,
+    Cancelled,
+}
+
+impl EventKind {
+    /// Ends the subject: goes to exactly those who were told of it, and to who asked for endings only.
+    pub fn is_closing(self) -> bool {
+        matches!(self, EventKind::Resolved | EventKind::Withdrawn | EventKind::Completed | EventKind::Cancelled)
+    }
+}
+
+/// A component by the names that it had when it was told of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedComponent {
+    pub id: Uuid,
+    pub name: Texts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Uuid>,
+}
+
+/// One thing that happened, complete in itself: a mail can be made of it whatever happens afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Event {
+    pub kind: EventKind,
+    pub at: Timestamp,
+    /// The subject as it stood then, its updates included.
+    pub subject: Subject,
+    /// The update that this event tells; none where the clock speaks without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<u32>,
+    /// All components that the subject affects, or did before this event.
+    pub components: Vec<NamedComponent>,
+    /// Whether subscribers are mailed.
+    pub notify: bool,
+    /// A mail that has not gone by then is not sent any more.
+    pub not_after: Timestamp,
+}
+
+impl Event {
+    /// What a filter on impact compares with; a maintenance passes every filter.
+    pub fn impact(&self) -> Impact {
+        match &self.subject {
+            Subject::Incident(incident) => {
+                // What is over hurts nobody now, but who was told that it did is told of its end.
+                let told = incident.updates.iter().flat_map(|u| &u.affected).map(|a| a.status).max();
+                incident.impact().max(told.map_or(Impact::None, Impact::of))
+            }
+            Subject::Maintenance(_) => Impact::Critical,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Driftstatus: what is down, what will be, and who wants to know. Types and rules, pure.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `component` | what can be down, in groups |
+//! | `subject` | incidents and maintenances with their updates, and what they have in common |
+//! | `act` | what an author wants done with them, as data |
+//! | `event` | what happened, as readers and subscribers are told |
+//! | `subscriber` | who wants to be told of what |
+//! | `board` | everything the pages show, as of one moment |
+//!
+//! Names follow Statuspage where it has one.
+
+pub mod act;
+pub mod board;
+pub mod component;
+pub mod event;
+pub mod subject;
+pub mod subscriber;
+
+use serde::{Deserialize, Serialize};
+
+/// Whose page: the staff's shows everything, the public's only what is marked public. Both are read without a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audience {
+    Staff,
+    Public,
+}
+
+impl Audience {
+    pub const ALL: [Audience; 2] = [Audience::Staff, Audience::Public];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Audience::Staff => "staff",
+            Audience::Public => "public",
+        }
+    }
+
+    /// Whether readers of `self` are shown what is meant for `other`.
+    pub fn sees(self, other: Audience) -> bool {
+        self == Audience::Staff || other == Audience::Public
+    }
+}

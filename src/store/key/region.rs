@@ -1,0 +1,60 @@
+//! Keys of the region in the store `common`.
+
+use super::{Key, key, prefix};
+use crate::domain::id::HsaId;
+
+pub fn portal(id: &HsaId) -> Key {
+    key(&[b"portal", id.as_str().as_bytes()])
+}
+
+pub fn portals() -> Key {
+    prefix(&[b"portal"])
+}
+
+pub fn clinic(id: &HsaId) -> Key {
+    key(&[b"clinic", id.as_str().as_bytes()])
+}
+
+pub fn clinics() -> Key {
+    prefix(&[b"clinic"])
+}
+
+pub fn case_type(clinic: &HsaId, id: &str) -> Key {
+    key(&[b"case-type", clinic.as_str().as_bytes(), id.as_bytes()])
+}
+
+pub fn case_types() -> Key {
+    prefix(&[b"case-type"])
+}
+
+pub fn forms() -> Key {
+    prefix(&[b"form"])
+}
+
+pub fn role(clinic: &HsaId, person: &HsaId) -> Key {
+    key(&[b"role", clinic.as_str().as_bytes(), person.as_str().as_bytes()])
+}
+
+pub fn roles() -> Key {
+    prefix(&[b"role"])
+}
+
+pub fn post(person: &HsaId, unit: &HsaId) -> Key {
+    key(&[b"post", person.as_str().as_bytes(), unit.as_str().as_bytes()])
+}
+
+pub fn posts_of(person: &HsaId) -> Key {
+    prefix(&[b"post", person.as_str().as_bytes()])
+}
+
+pub fn posts() -> Key {
+    prefix(&[b"post"])
+}
+
+pub fn notification(person: &HsaId) -> Key {
+    key(&[b"notification", person.as_str().as_bytes()])
+}
+
+pub fn notifications() -> Key {
+    prefix(&[b"notification"])
+}
