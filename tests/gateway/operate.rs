@@ -22,7 +22,7 @@ async fn status_tells_doors_stores_region_and_letters_to_people_and_programs() {
     let doors = json!({ "portal": gateway.portal_door.to_string(), "staff": gateway.staff_door.to_string() });
     assert_eq!((&status["doors"], &status["mode"]), (&doors, &json!("test")));
     assert_eq!(status["stores"], json!({ "cases": "working", "common": "working" }));
-    assert_eq!(status["region"], json!({ "clinics": 2, "caseTypes": 9, "portals": 2, "roles": 9 }));
+    assert_eq!(status["region"], json!({ "clinics": 2, "caseTypes": 9, "portals": 2, "roles": 10 }));
     let told = gateway.operate(&["status"]);
     assert!(text(&told.stdout).contains(&gateway.portal_door.to_string()));
 }
@@ -121,9 +121,9 @@ async fn the_directory_is_imported_and_who_is_no_longer_in_it_is_no_longer_let_i
     std::fs::write(&file, without.join("\n").replace("Distriktssköterska", "Sjuksköterska")).unwrap();
     let file = file.to_str().unwrap();
     let counted = |new, changed, unchanged, removed| json!({ "new": new, "changed": changed, "unchanged": unchanged, "removed": removed });
-    assert_eq!(gateway.operated(&["directory", "import", file]), counted(0, 1, 6, 0));
+    assert_eq!(gateway.operated(&["directory", "import", file]), counted(0, 1, 7, 0));
     handler.get("/v1/whoami").await.expect(200);
-    assert_eq!(gateway.operated(&["directory", "import", file, "--whole"]), counted(0, 0, 7, 1));
+    assert_eq!(gateway.operated(&["directory", "import", file, "--whole"]), counted(0, 0, 8, 1));
     assert_eq!(handler.get("/v1/whoami").await.refused(403, "rejected")["rejection"]["code"], "no-post");
 }
 

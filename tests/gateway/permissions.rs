@@ -72,7 +72,7 @@ const NOBODY_AT_STAFF_DOOR: [Option<&str>; 9] = [
     Some("cards/not-yet"),
     Some("cards/revoked"),
     Some("cards/no-post"),
-    Some("cards/support"),
+    Some("cards/no-role"),
     Some("tls/portal"),
 ];
 

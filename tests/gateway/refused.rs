@@ -13,7 +13,7 @@ const AT_STAFF_DOOR: [(Option<&str>, &str); 9] = [
     (Some("cards/not-yet"), "not-yet-valid"),
     (Some("cards/revoked"), "revoked"),
     (Some("cards/no-post"), "no-post"),
-    (Some("cards/support"), "no-role"),
+    (Some("cards/no-role"), "no-role"),
     (Some("tls/portal"), "function-certificate-at-staff-door"),
 ];
 

@@ -73,6 +73,7 @@ const CECILIA: Person = Person::new("Cecilia", "Lindqvist", "TSTNMT2321000156-10
 const DAVID: Person = Person::new("David", "Sjöholm", "TSTNMT2321000156-1004");
 const EVA: Person = Person::new("Eva", "Hedström", "TSTNMT2321000156-1005");
 const FATIMA: Person = Person::new("Fatima", "Rahimi", "TSTNMT2321000156-1006");
+const IVAR: Person = Person::new("Ivar", "Ek", "TSTNMT2321000156-1009");
 /// In no directory.
 const NILS: Person = Person::new("Nils", "Norling", "TSTNMT2321000156-1999");
 /// Skatteverket's test person.
@@ -106,7 +107,7 @@ impl Card {
     }
 }
 
-const CARDS: [Card; 12] = [
+const CARDS: [Card; 13] = [
     Card::good("receiver", ANNA),
     Card::good("handler", BJORN),
     Card::good("other-handler", CECILIA),
@@ -119,6 +120,7 @@ const CARDS: [Card; 12] = [
     Card { life: Life::Coming, ..Card::good("not-yet", ANNA) },
     Card { is_revoked: true, ..Card::good("revoked", ANNA) },
     Card::good("no-post", NILS),
+    Card::good("no-role", IVAR),
 ];
 
 /// Why the demo's keys were not written, or not all of them.

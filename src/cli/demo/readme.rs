@@ -6,7 +6,7 @@ use std::path::Path;
 const RESPONSE: &str = include_str!("../../../config/region/samples/kontakta-mig.question.response.json");
 /// Space for a file's name before its explanation, in columns.
 const NAME_COLUMNS: usize = 34;
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 22] = [
     ("budkavle.toml", "the configuration; every path in it points into this directory"),
     ("region/", "the sample region: clinics, case types, forms, staff, roles, portals"),
     ("data/", "the stores: cases and everything else, sealed"),
@@ -24,10 +24,11 @@ const FILES: [(&str, &str); 21] = [
     ("cards/other-handler.*", "Cecilia Lindqvist, answers other cases"),
     ("cards/administrator.*", "David Sjöholm, roles, case types and texts"),
     ("cards/manager.*", "Eva Hedström, clinic manager and log reviewer"),
-    ("cards/support.*", "Fatima Rahimi, support: has a post but no role at a clinic"),
+    ("cards/support.*", "Fatima Rahimi, support at Kundservice"),
     ("cards/{telia,person-id}.*", "refused: not the card's SITHS certificate with an HSA-id"),
     ("cards/{expired,not-yet,revoked}.*", "refused: good once, good later, withdrawn"),
     ("cards/no-post.*", "refused: nobody in the staff directory"),
+    ("cards/no-role.*", "refused: in the staff directory, but without a role"),
 ];
 
 /// The whole text. `dir` should be absolute, so that the commands can be run from anywhere; the doors are at

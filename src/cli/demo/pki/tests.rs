@@ -90,7 +90,7 @@ fn every_file_of_the_design_is_there_and_no_other() {
         expected.extend(["pem", "key"].map(|end| format!("tls/{pair}.{end}")));
     }
     let good = ["receiver", "handler", "other-handler", "administrator", "manager", "support"];
-    let bad = ["telia", "person-id", "expired", "not-yet", "revoked", "no-post"];
+    let bad = ["telia", "person-id", "expired", "not-yet", "revoked", "no-post", "no-role"];
     for card in good.iter().chain(&bad) {
         expected.extend(["pem", "key", "p12"].map(|end| format!("cards/{card}.{end}")));
     }
