@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod man;
 mod operate;
 mod region;
 mod say;
@@ -55,6 +56,9 @@ enum Command {
         #[command(subcommand)]
         what: Check,
     },
+    /// Write the manual pages to a directory.
+    #[command(hide = true)]
+    Man { dir: PathBuf },
     /// How the running gateway is.
     Status(Ask),
     /// Walk through everything in the stores of the running gateway.
@@ -282,6 +286,7 @@ pub fn run() -> Exit {
             Check::HsaId => check::hsa_ids(),
         },
         Command::Demo { once, prepare, port_base } => on_runtime(demo::run(once, prepare, port_base)),
+        Command::Man { dir } => man::write(&dir),
         command => on_runtime(operate::run(command)),
     }
 }

@@ -20,6 +20,7 @@ pub const LADDER: &[(u8, &[&str])] = &[
 pub const LIBRARIES: &[(&str, &[&str])] = &[
     // the command line
     ("clap", &["cli"]),
+    ("clap_mangen", &["cli/man.rs"]),
     // the configuration file
     ("toml", &["config"]),
     // HTTP: we serve it in one room, and ask others in two
