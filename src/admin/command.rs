@@ -11,9 +11,11 @@ use super::Operations;
 use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts, is_case_type_id};
 use crate::domain::id::HsaId;
 use crate::domain::staff::Post;
-use crate::usecase::Refusal;
+use crate::store::{ReadError, Store};
 use crate::usecase::access::AccessEntry;
+use crate::usecase::letters::{LetterStore, OutboxCount};
 use crate::usecase::region::{Author, CaseTypeDraft};
+use crate::usecase::{Gateway, Refusal};
 
 /// Letters and log lines of one reply.
 const LIST_MAX: usize = 1_000;
@@ -128,14 +130,16 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
         }
         Command::OutboxList => outbox_list(operations).await,
         Command::OutboxResend { letter } => {
-            gateway.resend_letter(letter, user).await.map_err(told)?;
+            let of = letter_store(gateway, letter).await?;
+            gateway.resend_letter(of, letter, user).await.map_err(told)?;
             Ok(json!({ "letter": letter, "state": "queued" }))
         }
         Command::OutboxDrop { letter, reason } => {
             if reason.trim().is_empty() || reason.len() > 500 || reason.chars().any(char::is_control) {
                 return Err("a reason of 1 to 500 characters on one line is kept in the access log: give one".into());
             }
-            gateway.drop_letter(letter, user, &reason).await.map_err(told)?;
+            let of = letter_store(gateway, letter).await?;
+            gateway.drop_letter(of, letter, user, &reason).await.map_err(told)?;
             Ok(json!({ "letter": letter, "state": "dropped" }))
         }
         Command::AccessLog { store, after, limit } => access_log(operations, store, after, limit, user).await,
@@ -159,16 +163,23 @@ fn list<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Value {
 
 async fn status(operations: &Operations) -> Result<Value, String> {
     let gateway = &operations.gateway;
-    let letters = gateway.count_letters().await.map_err(told)?;
+    let mut letters = OutboxCount::default();
+    for of in LetterStore::ALL {
+        // Which of the letters wait cannot be told while their store is not open; all else can.
+        letters = letters.and(match gateway.count_letters(of).await {
+            Err(Refusal::Read(ReadError::Absent)) => OutboxCount::default(),
+            counted => counted.map_err(told)?,
+        });
+    }
     let catalog = gateway.catalog();
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     Ok(json!({
         "version": operations.facts.version,
         "mode": operations.facts.mode,
-        "doors": { "portal": operations.facts.portal, "staff": operations.facts.staff },
+        "doors": { "portal": operations.facts.portal, "staff": operations.facts.staff, "public": operations.facts.public },
         "stores": {
-            "cases": if gateway.cases.health().is_failing() { "failing" } else { "working" },
-            "common": if gateway.common.health().is_failing() { "failing" } else { "working" },
+            "cases": store_state(&gateway.cases),
+            "common": store_state(&gateway.common),
         },
         "trust": (operations.trust)(),
         "region": {
@@ -189,6 +200,14 @@ async fn status(operations: &Operations) -> Result<Value, String> {
     }))
 }
 
+fn store_state(store: &Store) -> String {
+    match store.absence() {
+        Some(reason) => format!("not open: {reason}"),
+        None if store.health().is_failing() => "failing".to_owned(),
+        None => "working".to_owned(),
+    }
+}
+
 async fn set_role(
     operations: &Operations,
     author: &Author,
@@ -207,14 +226,29 @@ async fn set_role(
     Ok(json!({ "clinic": clinic, "person": person, "roles": roles }))
 }
 
-/// Letters that were given up, without their addresses: whose they are is found by the case.
+/// In which store a letter lies.
+async fn letter_store(gateway: &Gateway, letter: Uuid) -> Result<LetterStore, String> {
+    for of in LetterStore::ALL {
+        if gateway.letter(of, letter).await.map_err(told)?.is_some() {
+            return Ok(of);
+        }
+    }
+    Err(told(Refusal::NotFound))
+}
+
+/// Letters that were given up, without their addresses: whose they are is found by what they are about.
 async fn outbox_list(operations: &Operations) -> Result<Value, String> {
-    let dead = operations.gateway.dead_letters(LIST_MAX).await.map_err(told)?;
-    let lines = dead.iter().map(|at| {
+    let mut dead = Vec::new();
+    for of in LetterStore::ALL {
+        let found = operations.gateway.dead_letters(of, LIST_MAX).await.map_err(told)?;
+        dead.extend(found.into_iter().map(|at| (of, at)));
+    }
+    let lines = dead.iter().map(|(of, at)| {
         let letter = &at.record;
         json!({
             "letter": letter.id,
-            "case": letter.case,
+            "store": of.as_str(),
+            "case": letter.about,
             "kind": letter.kind,
             "mailDomain": letter.to.domain(),
             "createdAt": letter.created_at,
@@ -250,7 +284,7 @@ async fn access_log(
 async fn verify(operations: &Operations) -> Result<Value, String> {
     let mut out = serde_json::Map::new();
     for (name, store) in [("common", &operations.gateway.common), ("cases", &operations.gateway.cases)] {
-        let report = store.verify().await.map_err(|e| e.to_string())?;
+        let report = store.verify().await.map_err(|e| format!("{name}: {e}"))?;
         out.insert(
             name.to_owned(),
             json!({ "groups": report.groups, "keys": report.keys, "records": report.records, "faults": report.faults }),

@@ -34,6 +34,7 @@ pub struct Facts {
     pub mode: String,
     pub portal: SocketAddr,
     pub staff: SocketAddr,
+    pub public: SocketAddr,
 }
 
 /// What commands work on.

@@ -4,6 +4,7 @@
 //! caller's business; what a refusal looks like on the wire is `http`'s.
 
 mod limiter;
+mod places;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -11,6 +12,7 @@ use std::num::NonZeroU32;
 use governor::clock::{Clock, DefaultClock};
 
 pub use limiter::{Limiter, Period, Settings, Wait};
+pub use places::{Place, Places};
 
 /// The gateway's limits, one bucket for each kind of caller.
 ///
@@ -25,6 +27,10 @@ pub use limiter::{Limiter, Period, Settings, Wait};
 /// | `citizen` | the citizen's keyed hash | an answer 429 that the portal shows to the citizen |
 /// | `address` | [`IpKey`] | the connection is closed before the handshake |
 /// | `replay` | the portal's HSA-id | an answer 429; the stored answer stays |
+/// | `public_connection` | [`IpKey`] | the connection is closed before the handshake; apart from `address`, so that no crowd at the public door keeps portals out |
+/// | `public_request` | [`IpKey`] | an answer 429 |
+/// | `public_write` | [`IpKey`] | an answer 429 |
+/// | `public_page` | [`IpKey`] | an answer 429 |
 /// | `mailbox` | the address's keyed hash | no confirmation letter; the answer is the same as without a limit |
 pub struct Limits<C: Clock = DefaultClock> {
     /// Requests of any kind from one certificate.
@@ -39,6 +45,14 @@ pub struct Limits<C: Clock = DefaultClock> {
     pub replay: Limiter<C>,
     /// Sign-ups of one mailbox for status letters.
     pub mailbox: Limiter<C>,
+    /// Connections from one address to the public door, before the handshake.
+    pub public_connection: Limiter<C>,
+    /// Requests from one address at the public door that have to be worked for.
+    pub public_request: Limiter<C>,
+    /// Of these the writes: sign-ups, tickets.
+    pub public_write: Limiter<C>,
+    /// Requests from one address for what lies ready on the shelf.
+    pub public_page: Limiter<C>,
 }
 
 /// Settings of [`Limits`], each with a default that suits one region.
@@ -50,6 +64,10 @@ pub struct LimitsSettings {
     pub address: Settings,
     pub replay: Settings,
     pub mailbox: Settings,
+    pub public_connection: Settings,
+    pub public_request: Settings,
+    pub public_write: Settings,
+    pub public_page: Settings,
 }
 
 /// 50 a second: above what a region's busiest portal polls and sends, below what slows the others.
@@ -65,6 +83,15 @@ const REPLAY: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Peri
 /// One letter, and two more when it got lost; nobody's mailbox is filled through us.
 const MAILBOX: Settings = Settings::new(NonZeroU32::MIN.saturating_add(2), Period::Hour, 50_000);
 
+/// A whole region may stand behind one address, and in a disturbance all of it looks at once.
+const PUBLIC_CONNECTION: Settings = Settings::new(NonZeroU32::MIN.saturating_add(1_199), Period::Minute, 100_000);
+/// Forms, history, what is asked for by name: 10 a second for everybody behind one address.
+const PUBLIC_REQUEST: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Period::Minute, 100_000);
+/// A ward that reports the same fault is a handful of people; more is a script.
+const PUBLIC_WRITE: Settings = Settings::new(NonZeroU32::MIN.saturating_add(29), Period::Minute, 100_000);
+/// Costs a look-up and a copy: 1,000 a second for one address keep a core half idle.
+const PUBLIC_PAGE: Settings = Settings::new(NonZeroU32::MIN.saturating_add(59_999), Period::Minute, 100_000);
+
 impl Default for LimitsSettings {
     fn default() -> LimitsSettings {
         LimitsSettings {
@@ -74,6 +101,10 @@ impl Default for LimitsSettings {
             address: ADDRESS,
             replay: REPLAY,
             mailbox: MAILBOX,
+            public_connection: PUBLIC_CONNECTION,
+            public_request: PUBLIC_REQUEST,
+            public_write: PUBLIC_WRITE,
+            public_page: PUBLIC_PAGE,
         }
     }
 }
@@ -96,22 +127,32 @@ impl<C: Clock + Clone> Limits<C> {
             address: limiter(settings.address),
             replay: limiter(settings.replay),
             mailbox: limiter(settings.mailbox),
+            public_connection: limiter(settings.public_connection),
+            public_request: limiter(settings.public_request),
+            public_write: limiter(settings.public_write),
+            public_page: limiter(settings.public_page),
         }
     }
 
     /// Forgets everyone whose bucket is full again. For a timer: half a minute is well.
     pub fn sweep(&self) {
-        for limiter in [&self.certificate, &self.submission, &self.citizen, &self.address, &self.replay, &self.mailbox]
-        {
-            limiter.sweep();
-        }
+        let callers = [&self.certificate, &self.submission, &self.citizen, &self.address, &self.replay, &self.mailbox];
+        let public = [&self.public_connection, &self.public_request, &self.public_write, &self.public_page];
+        callers.into_iter().chain(public).for_each(|limiter| limiter.sweep());
     }
 }
 
 /// An address as a limit sees it: an IPv4 address, also when it comes mapped into IPv6, or the /64 of an IPv6 address,
 /// which is what one subscriber has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IpKey([u8; 16]);
+
+impl std::fmt::Debug for IpKey {
+    /// An address is somebody's: it reaches no log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IpKey(…)")
+    }
+}
 
 impl IpKey {
     /// The key of a peer's address.
@@ -157,6 +198,10 @@ mod tests {
             (&limits.address, 600),
             (&limits.replay, 600),
             (&limits.mailbox, 3),
+            (&limits.public_connection, 1_200),
+            (&limits.public_request, 600),
+            (&limits.public_write, 30),
+            (&limits.public_page, 60_000),
         ];
         for (limiter, burst) in all {
             let standing = limiter.check(b"the same key").unwrap();

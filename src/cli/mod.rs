@@ -47,8 +47,8 @@ enum Command {
         /// Only write certificates, keys, configuration and sample region to this directory.
         #[arg(long, value_name = "DIR")]
         prepare: Option<PathBuf>,
-        /// The portal door's port; the staff door takes the next. 0 takes free ports.
-        #[arg(long, default_value_t = 8440)]
+        /// The portal door's port; the staff door takes the next, the public door the one after. 0 takes free ports.
+        #[arg(long, default_value_t = 8440, value_parser = clap::value_parser!(u16).range(..=65532))]
         port_base: u16,
     },
     /// Judge a file or numbers without a running gateway.
@@ -313,7 +313,8 @@ fn run_gateway(path: &std::path::Path) -> Exit {
     }
     on_runtime(async {
         let told = daemon::run(config, |addresses| {
-            say(&format!("portal door https://{}  staff door https://{}", addresses.portal, addresses.staff));
+            let daemon::Addresses { portal, staff, public } = addresses;
+            say(&format!("portal door https://{portal}  staff door https://{staff}  public door https://{public}"));
         });
         match told.await {
             Ok(()) => Exit::Ok,

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::diagnostic::Scrutiny;
 use super::file;
-use super::{Config, DoorSettings, MasterKeyPlace, Mode};
+use super::{Config, DoorSettings, MasterKeyPlace, Mode, PublicDoorSettings};
 use crate::admit::{LimitsSettings, Period};
 use crate::domain::mail_address::MailAddress;
 use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, TrustSettings};
@@ -21,6 +21,7 @@ use crate::telemetry;
 
 const CONNECTIONS_DEFAULT: usize = 2_000;
 const CONNECTIONS_MAX: usize = 20_000;
+const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 64;
 const CACHE_MIB_DEFAULT: u64 = 64;
 const CACHE_MIB_MAX: u64 = 4_096;
 const STALE_HOURS_DEFAULT: u64 = 24;
@@ -37,10 +38,12 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         name: text(scrutiny, &file.service.name),
         portal_url: url(scrutiny, &file.service.portal_url),
         staff_url: url(scrutiny, &file.service.staff_url),
+        public_url: url(scrutiny, &file.public.url).trim_end_matches('/').to_owned(),
         support_telephone: text(scrutiny, &file.service.support_telephone),
     };
     let portal = door(scrutiny, base, file.portal);
     let staff = door(scrutiny, base, file.staff);
+    let public = public_door(scrutiny, base, file.public);
     let trust = trust(scrutiny, base, mode, file.trust);
     let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
     let mail = mail_settings(scrutiny, base, mode, &file.mail, letters_at_once);
@@ -51,7 +54,8 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     };
     let limits = limits(scrutiny, &file.limits);
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
-    let (portal, staff, mail, from, bounce_address) = (portal?, staff?, mail?, from?, bounce?);
+    let (portal, staff, public) = (portal?, staff?, public?);
+    let (mail, from, bounce_address) = (mail?, from?, bounce?);
     Some(Config {
         mode,
         data_dir: base.join(file.data_dir),
@@ -64,6 +68,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         template_dir: file.service.template_dir.map(|dir| base.join(dir)),
         portal,
         staff,
+        public,
         admin_socket: base.join(file.admin.socket),
         trust,
         mail,
@@ -126,6 +131,14 @@ fn door(scrutiny: &mut Scrutiny, base: &Path, door: file::Door) -> Option<DoorSe
     }
     let tls = ServerTlsSettings { certificate: base.join(door.certificate), key: base.join(door.key) };
     Some(DoorSettings { listen: listen.ok()?, tls, connections_max })
+}
+
+fn public_door(scrutiny: &mut Scrutiny, base: &Path, public: file::PublicDoor) -> Option<PublicDoorSettings> {
+    let each = public.connections_per_address_max.as_ref();
+    let connections_per_address_max = bounded(scrutiny, each, CONNECTIONS_PER_ADDRESS_DEFAULT, 1, CONNECTIONS_MAX);
+    let file::PublicDoor { listen, certificate, key, connections_max, .. } = public;
+    let door = door(scrutiny, base, file::Door { listen, certificate, key, connections_max })?;
+    Some(PublicDoorSettings { door, connections_per_address_max })
 }
 
 fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -> TrustSettings {
@@ -280,6 +293,10 @@ fn limits(scrutiny: &mut Scrutiny, limits: &file::Limits) -> LimitsSettings {
         (&limits.citizen_per_hour, &mut settings.citizen, Period::Hour),
         (&limits.address_per_minute, &mut settings.address, Period::Minute),
         (&limits.replay_per_minute, &mut settings.replay, Period::Minute),
+        (&limits.public_connection_per_minute, &mut settings.public_connection, Period::Minute),
+        (&limits.public_request_per_minute, &mut settings.public_request, Period::Minute),
+        (&limits.public_write_per_minute, &mut settings.public_write, Period::Minute),
+        (&limits.public_page_per_minute, &mut settings.public_page, Period::Minute),
     ];
     for (value, setting, period) in chosen {
         let Some(value) = value else { continue };

@@ -15,6 +15,7 @@ pub struct File {
     pub service: Service,
     pub portal: Door,
     pub staff: Door,
+    pub public: PublicDoor,
     pub admin: Admin,
     pub trust: Trust,
     pub mail: Spanned<Mail>,
@@ -50,6 +51,17 @@ pub struct Door {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub connections_max: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PublicDoor {
+    pub url: Spanned<String>,
+    pub listen: Spanned<String>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub connections_max: Option<Spanned<usize>>,
+    pub connections_per_address_max: Option<Spanned<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -145,6 +157,10 @@ pub struct Limits {
     pub citizen_per_hour: Option<Spanned<u32>>,
     pub address_per_minute: Option<Spanned<u32>>,
     pub replay_per_minute: Option<Spanned<u32>>,
+    pub public_connection_per_minute: Option<Spanned<u32>>,
+    pub public_request_per_minute: Option<Spanned<u32>>,
+    pub public_write_per_minute: Option<Spanned<u32>>,
+    pub public_page_per_minute: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize, Default)]

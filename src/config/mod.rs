@@ -34,6 +34,13 @@ pub struct DoorSettings {
     pub connections_max: usize,
 }
 
+/// The door that asks nobody who they are.
+#[derive(Debug, Clone)]
+pub struct PublicDoorSettings {
+    pub door: DoorSettings,
+    pub connections_per_address_max: usize,
+}
+
 /// Where the master key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MasterKeyPlace {
@@ -53,6 +60,7 @@ pub struct Config {
     pub template_dir: Option<PathBuf>,
     pub portal: DoorSettings,
     pub staff: DoorSettings,
+    pub public: PublicDoorSettings,
     pub admin_socket: PathBuf,
     pub trust: TrustSettings,
     pub mail: mail::Settings,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::trust::TrustState;
-use crate::admit::{IpKey, Limits};
+use crate::admit::{IpKey, Limits, Place, Places};
 use crate::http::Routes;
 use crate::http::connection::{self, Drain, Version, Watched};
 use crate::http::request::{Door, Peer};
@@ -27,6 +27,8 @@ pub struct DoorState {
     pub tls: ServerTls,
     pub trust: Arc<TrustState>,
     pub limits: Arc<Limits>,
+    /// How many connections one address may hold, where anybody may come.
+    pub places: Option<Arc<Places>>,
     pub routes: Routes,
     pub counters: DoorCounters,
 }
@@ -61,13 +63,13 @@ impl DoorState {
                 _ = stop.changed() => break,
             };
             self.counters.accepted.fetch_add(1, Ordering::Relaxed);
-            if self.limits.address.check(IpKey::new(accepted.peer.ip()).as_bytes()).is_err() {
+            let Some(place) = self.admit(&accepted) else {
                 // Closed without a word: a handshake is what the limit protects.
                 self.counters.limited.fetch_add(1, Ordering::Relaxed);
                 continue;
-            }
+            };
             match drain.watch() {
-                Some(watched) => tokio::spawn(self.clone().connection(accepted, watched)),
+                Some(watched) => tokio::spawn(self.clone().connection(accepted, place, watched)),
                 // The drain has begun between the two lines above.
                 None => break,
             };
@@ -75,8 +77,20 @@ impl DoorState {
         self.listener.close().await;
     }
 
-    async fn connection(self: Arc<Self>, accepted: Accepted, watched: Watched) {
-        let Accepted { stream, permit, .. } = accepted;
+    /// None for an address that connects too often or holds too much already.
+    fn admit(&self, accepted: &Accepted) -> Option<Option<Place>> {
+        let address = IpKey::new(accepted.peer.ip());
+        let limit = match self.door {
+            Door::Portal | Door::Staff => &self.limits.address,
+            Door::Public => &self.limits.public_connection,
+        };
+        limit.check(address.as_bytes()).ok()?;
+        self.places.as_ref().map(|places| places.take(address)).transpose().ok()
+    }
+
+    async fn connection(self: Arc<Self>, accepted: Accepted, place: Option<Place>, watched: Watched) {
+        let Accepted { stream, permit, peer } = accepted;
+        let address = IpKey::new(peer.ip());
         let tls = match self.tls.handshake(stream, HANDSHAKE).await {
             Ok(tls) => tls,
             Err(error) => {
@@ -97,7 +111,7 @@ impl DoorState {
                     // Certificates and revocation lists end at a moment, not at a reload: they are looked at again.
                     Some((seen, at, peer)) if *seen == generation && at.elapsed() < JUDGED_ANEW => peer.clone(),
                     _ => {
-                        let peer = trust.judge(door, &chain);
+                        let peer = trust.judge(door, address, &chain);
                         *judged = Some((generation, Instant::now(), peer.clone()));
                         peer
                     }
@@ -110,6 +124,6 @@ impl DoorState {
         };
         let stream = IdleIo::new(tls.stream, IDLE);
         connection::serve(stream, version, self.routes.clone(), judge, watched).await;
-        drop(permit);
+        drop((permit, place));
     }
 }

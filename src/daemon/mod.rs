@@ -1,5 +1,6 @@
 //! Start and stop as a story, top to bottom.
 
+mod cases;
 mod clock;
 mod door;
 mod trust;
@@ -10,14 +11,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use self::cases::CasesKeeper;
 pub use self::clock::SystemClock;
 use self::door::{DoorCounters, DoorState};
 use self::trust::TrustState;
 use crate::admin::{self, Operations};
-use crate::admit::Limits;
+use crate::admit::{Limits, Places};
 use crate::config::{Config, DoorSettings, MasterKeyPlace, Mode};
 use crate::domain::time::Clock;
 use crate::http::connection::Drain;
@@ -32,6 +34,7 @@ use crate::render::{RenderError, Renderer};
 use crate::signal::{Signal, Signals};
 use crate::store::{self, MasterKey, OpenError, ReadError, Store};
 use crate::usecase::Gateway;
+use crate::usecase::letters::LetterStore;
 
 /// How long open requests may go on after a stop; a second TERM ends it.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -74,6 +77,7 @@ pub enum StartError {
 pub struct Addresses {
     pub portal: SocketAddr,
     pub staff: SocketAddr,
+    pub public: SocketAddr,
 }
 
 /// The two stores, open.
@@ -84,6 +88,11 @@ pub struct Stores {
 
 /// Opens both stores. Blocking.
 pub fn open_stores(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stores, StartError> {
+    Ok(Stores { common: open_store(config, "common", clock)?, cases: open_store(config, "cases", clock)? })
+}
+
+/// Opens one store under the master key, which is read anew each time and kept by nobody. Blocking.
+fn open_store(config: &Config, name: &'static str, clock: &Arc<dyn Clock>) -> Result<Store, StartError> {
     let path = match &config.master_key {
         MasterKeyPlace::File(path) => path.clone(),
         MasterKeyPlace::Credential => match std::env::var_os("CREDENTIALS_DIRECTORY") {
@@ -95,14 +104,8 @@ pub fn open_stores(config: &Config, clock: &Arc<dyn Clock>) -> Result<Stores, St
         },
     };
     let master = MasterKey::load(&path).map_err(|e| StartError::MasterKey(format!("{}: {e}", path.display())))?;
-    let open = |name: &'static str| {
-        let settings = store::Settings { dir: config.data_dir.join(name), cache_bytes: config.cache_bytes };
-        Store::open(&settings, &master, clock.clone())
-            .map_err(|error| StartError::Store { name, error: Box::new(error) })
-    };
-    // `common` first: without it nothing starts, and nothing else has been touched then.
-    let common = open("common")?;
-    Ok(Stores { common, cases: open("cases")? })
+    let settings = store::Settings { dir: config.data_dir.join(name), cache_bytes: config.cache_bytes };
+    Store::open(&settings, &master, clock.clone()).map_err(|error| StartError::Store { name, error: Box::new(error) })
 }
 
 /// Runs the gateway until a signal stops it. `ready` hears where the doors are.
@@ -115,6 +118,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses) + Send) -> Result
         event = "daemon.ready",
         portal = %daemon.addresses.portal,
         staff = %daemon.addresses.staff,
+        public = %daemon.addresses.public,
         "ready"
     );
     ready(daemon.addresses);
@@ -158,6 +162,8 @@ pub struct Daemon {
     trust: Arc<TrustState>,
     doors: Vec<Arc<DoorState>>,
     drain: Arc<Drain>,
+    /// Rung when `cases` is to be tried again.
+    cases_bell: Arc<Notify>,
     tasks: JoinSet<()>,
     /// Doors and admin socket listen to the first, the outbox to the second: it goes on while requests finish.
     stop_doors: watch::Sender<bool>,
@@ -168,15 +174,17 @@ impl Daemon {
     /// Builds every part, binds the doors, begins to serve.
     pub async fn start(config: Config) -> Result<Daemon, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let stores = blocking({
+        let open = {
             let (config, clock) = (config.clone(), clock.clone());
-            move || open_stores(&config, &clock)
-        })
-        .await?;
+            move |name| open_store(&config, name, &clock)
+        };
+        // `common` first: without it nothing starts, and nothing else has been touched then.
+        let (common, open) = blocking(move || (open("common"), open)).await;
+        let common = common?;
+        let (cases, keeper) = CasesKeeper::begin(Arc::new(move || open("cases"))).await;
         let limits = Arc::new(Limits::new(config.limits));
         let gateway =
-            Gateway::start(stores.cases, stores.common, clock.clone(), limits.clone(), config.mode == Mode::Production)
-                .await?;
+            Gateway::start(cases, common, clock.clone(), limits.clone(), config.mode == Mode::Production).await?;
         let gateway = Arc::new(gateway);
         let renderer = Arc::new(Renderer::new(config.service.clone(), config.template_dir.as_deref())?);
         let mailer = Arc::new(Mailer::new(config.mail.clone())?);
@@ -185,19 +193,26 @@ impl Daemon {
             blocking(move || TrustState::load(settings, clock)).await?
         };
         let api = Arc::new(Api { gateway: gateway.clone(), limits: limits.clone(), renderer: renderer.clone() });
-        let portal = build_door(Door::Portal, &config.portal, &trust, &limits, &api)?;
-        let staff = build_door(Door::Staff, &config.staff, &trust, &limits, &api)?;
-        let addresses = Addresses { portal: portal.listener.address(), staff: staff.listener.address() };
+        let portal = build_door(Door::Portal, &config.portal, None, &trust, &limits, &api)?;
+        let staff = build_door(Door::Staff, &config.staff, None, &trust, &limits, &api)?;
+        let places = Places::new(config.public.connections_per_address_max, config.public.door.connections_max);
+        let public = build_door(Door::Public, &config.public.door, Some(places), &trust, &limits, &api)?;
+        let [portal_at, staff_at, public_at] = [&portal, &staff, &public].map(|door| door.listener.address());
+        let addresses = Addresses { portal: portal_at, staff: staff_at, public: public_at };
         let settings = outbox::Settings {
             from: config.mail_from.clone(),
             envelope_from: config.bounce_address.clone(),
             at_once_max: config.letters_at_once,
         };
-        let outbox = Arc::new(Outbox::new(gateway.clone(), mailer, renderer, settings));
-        let doors = vec![portal, staff];
+        let counters = Arc::<outbox::Counters>::default();
+        let outboxes = LetterStore::ALL.map(|of| {
+            let (mailer, renderer) = (mailer.clone(), renderer.clone());
+            Arc::new(Outbox::new(gateway.clone(), of, mailer, renderer, settings.clone(), counters.clone()))
+        });
+        let doors = vec![portal, staff, public];
         let operations = Operations {
             gateway: gateway.clone(),
-            outbox: outbox.counters.clone(),
+            outbox: counters,
             facts: Arc::new(facts(&config, addresses)),
             trust: {
                 let (trust, doors) = (trust.clone(), doors.clone());
@@ -214,14 +229,17 @@ impl Daemon {
             tasks.spawn(door.clone().run(drain.clone(), stopped.clone()));
         }
         tasks.spawn(admin::serve(admin, operations, stopped.clone()));
-        tasks.spawn(outbox.run(outbox_stopped));
+        let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
+        tasks.spawn(keeper.run(move || letters.notify_one(), stopped.clone()));
+        tasks.spawn(send_letters(outboxes, mailer, outbox_stopped));
         tasks.spawn(upkeep(gateway.clone(), limits, stopped));
-        Ok(Daemon { addresses, gateway, trust, doors, drain, tasks, stop_doors, stop_outbox })
+        Ok(Daemon { addresses, gateway, trust, doors, drain, cases_bell, tasks, stop_doors, stop_outbox })
     }
 
     /// Certificates, keys, issuers and revocation lists are read again; what is unfit leaves the old in use.
     pub async fn reload(&self) {
         notify::reloading();
+        self.cases_bell.notify_one();
         let trust = self.trust.clone();
         if let Err(error) = blocking(move || trust.reload()).await {
             tracing::error!(event = "daemon.reload.trust", %error, "trust was not renewed: the old stays");
@@ -266,6 +284,7 @@ async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -
 fn build_door(
     door: Door,
     settings: &DoorSettings,
+    places: Option<Arc<Places>>,
     trust: &Arc<TrustState>,
     limits: &Arc<Limits>,
     api: &Arc<Api>,
@@ -281,6 +300,7 @@ fn build_door(
         tls,
         trust: trust.clone(),
         limits: limits.clone(),
+        places,
         routes: http::router(api, door),
         counters: DoorCounters::default(),
     }))
@@ -292,7 +312,15 @@ fn facts(config: &Config, addresses: Addresses) -> admin::Facts {
         mode: format!("{:?}", config.mode).to_lowercase(),
         portal: addresses.portal,
         staff: addresses.staff,
+        public: addresses.public,
     }
+}
+
+/// Both outboxes, until both are told to stop and are done; then the mailer, which they share.
+async fn send_letters(outboxes: [Arc<Outbox>; 2], mailer: Arc<Mailer>, stop: watch::Receiver<bool>) {
+    let [common, cases] = outboxes.map(|outbox| outbox.run(stop.clone()));
+    tokio::join!(common, cases);
+    mailer.close().await;
 }
 
 async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Receiver<bool>) {

@@ -7,8 +7,9 @@ use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use super::door::DoorState;
+use crate::admit::IpKey;
 use crate::domain::time::Clock;
-use crate::http::request::{CallerFacts, Door, Peer, RejectionFacts};
+use crate::http::request::{Caller, CallerFacts, Door, Peer, RejectionFacts};
 use crate::identity::{self, Trust, TrustError, TrustSettings};
 use crate::net::{ClientAuth, PeerJudge};
 
@@ -43,30 +44,32 @@ impl TrustState {
         match door {
             Door::Portal => ClientAuth::Required(Arc::new(PortalJudge { trust: self.clone() })),
             Door::Staff => ClientAuth::AskedFor { hints: self.current.load().hints(identity::Door::Staff) },
+            Door::Public => ClientAuth::None,
         }
     }
 
     /// The peer of a connection, as trust stands now.
-    pub fn judge(&self, door: Door, chain: &[CertificateDer<'_>]) -> Peer {
+    pub fn judge(&self, door: Door, address: IpKey, chain: &[CertificateDer<'_>]) -> Peer {
         let at = match door {
             Door::Portal => identity::Door::Portal,
             Door::Staff => identity::Door::Staff,
+            Door::Public => return Peer { door, address, identity: Ok(Caller::Anyone) },
         };
         let judged = self.current.load().judge(at, chain, self.clock.now());
         let identity = match judged {
-            Ok(caller) => Ok(CallerFacts {
+            Ok(caller) => Ok(Caller::Known(CallerFacts {
                 hsa_id: caller.hsa_id,
                 issuer: caller.issuer,
                 not_after: caller.not_after,
                 loa: caller.loa,
                 fingerprint: caller.fingerprint,
-            }),
+            })),
             Err(rejection) => {
                 tracing::info!(event = "identity.rejected", door = door.as_str(), reason = %rejection, "not let in");
                 Err(RejectionFacts { code: rejection.code, issuer: rejection.issuer })
             }
         };
-        Peer { door, identity }
+        Peer { door, address, identity }
     }
 }
 

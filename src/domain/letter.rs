@@ -1,4 +1,6 @@
-//! A letter that is owed: to whom, which one, in which language. It says only that something waits.
+//! A letter that is owed: to whom, which one, in which language. About a case it says only that something waits.
+
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::language::Language;
 use super::mail_address::MailAddress;
 
-/// The letters about cases.
+/// The letters that go to one person each. Notices to subscribers are the fan-out's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LetterKind {
@@ -19,11 +21,24 @@ pub enum LetterKind {
     NewCase,
     /// To staff: assigned to me.
     AssignedCase,
+    /// To an address that somebody signed up: the one link that confirms it, and nothing else.
+    ConfirmSubscription,
+    /// To a subscriber whose address was signed up again: links to confirm the addition and to manage.
+    ManageSubscription,
+    /// To the owner of a managed list: a member wants to leave it.
+    ListLeaveWish,
 }
 
 impl LetterKind {
-    pub const ALL: [LetterKind; 4] =
-        [LetterKind::AnswerWaits, LetterKind::QuestionWaits, LetterKind::NewCase, LetterKind::AssignedCase];
+    pub const ALL: [LetterKind; 7] = [
+        LetterKind::AnswerWaits,
+        LetterKind::QuestionWaits,
+        LetterKind::NewCase,
+        LetterKind::AssignedCase,
+        LetterKind::ConfirmSubscription,
+        LetterKind::ManageSubscription,
+        LetterKind::ListLeaveWish,
+    ];
 
     /// The name of its templates.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +47,18 @@ impl LetterKind {
             LetterKind::QuestionWaits => "question-waits",
             LetterKind::NewCase => "new-case",
             LetterKind::AssignedCase => "assigned-case",
+            LetterKind::ConfirmSubscription => "confirm-subscription",
+            LetterKind::ManageSubscription => "manage-subscription",
+            LetterKind::ListLeaveWish => "list-leave-wish",
+        }
+    }
+
+    /// How long it is tried, in hours: a person waits for it, and after that it is history.
+    pub fn tried_hours(self) -> i64 {
+        match self {
+            // Its link is dead by then.
+            LetterKind::ConfirmSubscription | LetterKind::ManageSubscription => 24,
+            _ => TRIED_HOURS,
         }
     }
 }
@@ -60,13 +87,36 @@ pub struct LetterFault {
     pub code: Option<String>,
 }
 
+/// What a letter's template is filled with. May hold links that only the recipient may have, so it prints as nothing.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LetterFacts(serde_json::Value);
+
+impl LetterFacts {
+    pub fn new(facts: serde_json::Value) -> LetterFacts {
+        LetterFacts(facts)
+    }
+
+    /// The facts themselves, for the template.
+    pub fn expose(&self) -> &serde_json::Value {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LetterFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("•")
+    }
+}
+
 /// One owed letter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Letter {
     pub id: Uuid,
-    /// For the operator's search; never in the letter.
-    pub case: Uuid,
+    /// The case, subscriber or ticket, for the operator's search; never in the letter.
+    #[serde(rename = "case")]
+    pub about: Uuid,
     pub kind: LetterKind,
     pub to: MailAddress,
     pub language: Language,
@@ -82,20 +132,23 @@ pub struct Letter {
     pub in_doubt: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_fault: Option<LetterFault>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<LetterFacts>,
     /// The message as it was first rendered: a resend is byte-identical.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// How long a letter about a case is tried, in hours. A person waits for it; after two days it is history.
-pub const TRIED_HOURS: i64 = 48;
+/// How long most letters are tried, in hours.
+const TRIED_HOURS: i64 = 48;
 
 impl Letter {
-    pub fn new(id: Uuid, case: Uuid, kind: LetterKind, to: MailAddress, language: Language, now: Timestamp) -> Letter {
-        let give_up_at = now.saturating_add(jiff::SignedDuration::from_hours(TRIED_HOURS)).unwrap_or(Timestamp::MAX);
+    pub fn new(id: Uuid, about: Uuid, kind: LetterKind, to: MailAddress, language: Language, now: Timestamp) -> Letter {
+        let tried = jiff::SignedDuration::from_hours(kind.tried_hours());
+        let give_up_at = now.saturating_add(tried).unwrap_or(Timestamp::MAX);
         Letter {
             id,
-            case,
+            about,
             kind,
             to,
             language,
@@ -107,6 +160,7 @@ impl Letter {
             session_faults: 0,
             in_doubt: 0,
             last_fault: None,
+            facts: None,
             message: None,
         }
     }

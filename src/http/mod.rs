@@ -1,9 +1,10 @@
 //! HTTP and nothing else: from a connection's bytes to a call, from a use case's answer to a response.
 //!
-//! `route.rs` is the table; `request.rs` reads, `handlers/` ask, `wire/` shapes, `problem.rs` refuses,
+//! `route.rs` is the table; `request.rs` and `form.rs` read, `handlers/` ask, `wire/` shapes, `problem.rs` refuses,
 //! `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes.
 
 pub mod connection;
+mod form;
 mod handlers;
 mod openapi;
 pub mod problem;
@@ -26,11 +27,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use self::problem::Problem;
-use self::request::{Call, CallerFacts, Door, Peer, RejectionFacts};
+use self::request::{Call, Caller, Door, Peer, RejectionFacts};
 use self::response::Answer;
-use self::route::{Method, Route, all};
-use crate::admit::Limits;
+use self::route::{Method, Route, Speaks, all};
+use crate::admit::{IpKey, Limits};
 use crate::domain::language::Language;
+use crate::domain::status::edition::Edition;
 use crate::render::Renderer;
 use crate::usecase::Gateway;
 
@@ -46,49 +48,60 @@ pub struct Api {
 
 /// The router of one door: its part of the table, and refusals for everything else.
 pub fn router(api: &Arc<Api>, door: Door) -> Routes {
-    let mut by_path: BTreeMap<&str, MethodRouter> = BTreeMap::new();
+    let mut by_path: BTreeMap<String, MethodRouter> = BTreeMap::new();
     for route in all().filter(|route| route.doors.contains(&door)) {
-        let api = api.clone();
-        let handle = move |request: Request| serve(api.clone(), route, request);
         let filter = match route.method {
             Method::Get => MethodFilter::GET,
             Method::Post => MethodFilter::POST,
             Method::Put => MethodFilter::PUT,
             Method::Delete => MethodFilter::DELETE,
         };
-        let methods = by_path.remove(route.path).unwrap_or_default();
-        by_path.insert(route.path, methods.merge(on(filter, handle)));
+        for (path, edition) in route.paths() {
+            let api = api.clone();
+            let handle = move |request: Request| serve(api.clone(), route, edition, request);
+            let methods = by_path.remove(&path).unwrap_or_default();
+            by_path.insert(path, methods.merge(on(filter, handle)));
+        }
     }
     let (lost, wrong) = (api.clone(), api.clone());
     by_path
         .into_iter()
-        .fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+        .fold(Router::new(), |router, (path, methods)| router.route(&path, methods))
         .fallback(move |request: Request| refuse(lost.clone(), request, "not-found"))
         .method_not_allowed_fallback(move |request: Request| refuse(wrong.clone(), request, "method-not-allowed"))
-        .layer(CatchPanicLayer::custom(|_| {
+        .layer(CatchPanicLayer::custom(move |_| {
             tracing::error!(event = "http.panic", "a handler panicked; its caller got 500");
             let problem = Problem::new("internal").body(Language::Sv, &Uuid::nil().to_string());
-            Answer::json(500, "application/problem+json", &problem).into_response()
+            Answer::json(500, "application/problem+json", &problem).into_response(door)
         }))
 }
 
 /// What is known of a request before it is judged.
 struct Context {
     request_id: String,
+    door: Door,
     language: Language,
     wants_page: bool,
 }
 
 impl Context {
-    fn of(parts: &Parts) -> Context {
+    /// `page` is the edition of a page's route.
+    fn of(parts: &Parts, page: Option<Edition>) -> Context {
         let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
         // Always our own: it goes into the access log, where nothing that a caller chose belongs.
         let new =
             || crate::crypto::random_bytes().ok().map(|bytes| uuid::Builder::from_random_bytes(bytes).into_uuid());
         let id = new().unwrap_or_default();
+        // A path that begins as a page's does is answered in its language even where there is none.
+        let edition = page.unwrap_or_else(|| Edition::of_path(parts.uri.path()));
+        let language = match page {
+            None if edition.language == Language::Sv => Language::from_accept_language(text("accept-language")),
+            _ => edition.language,
+        };
         Context {
             request_id: id.to_string(),
-            language: Language::from_accept_language(text("accept-language")),
+            door: parts.extensions.get::<Peer>().map_or(Door::Portal, |peer| peer.door),
+            language,
             wants_page: text("accept").contains("text/html"),
         }
     }
@@ -96,19 +109,19 @@ impl Context {
 
 async fn refuse(api: Arc<Api>, request: Request, code: &'static str) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let context = Context::of(&parts);
+    let context = Context::of(&parts, None);
     // A stranger does not learn from 404 and 405 which addresses there are.
-    let problem = match admit(&api, &parts).await {
+    let problem = match admit(&api, &parts, true).await {
         Ok(_) => Problem::new(code),
         Err(problem) => problem,
     };
     respond(&api, &context, &parts, Err(problem))
 }
 
-async fn serve(api: Arc<Api>, route: &'static Route, request: Request) -> Response<Body> {
+async fn serve(api: Arc<Api>, route: &'static Route, edition: Edition, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    let context = Context::of(&parts);
-    let result = carry_out(&api, route, &context, &mut parts, body).await;
+    let context = Context::of(&parts, (route.speaks != Speaks::Json).then_some(edition));
+    let result = carry_out(&api, route, edition, &context, &mut parts, body).await;
     respond(&api, &context, &parts, result)
 }
 
@@ -116,23 +129,34 @@ async fn serve(api: Arc<Api>, route: &'static Route, request: Request) -> Respon
 async fn carry_out(
     api: &Arc<Api>,
     route: &'static Route,
+    edition: Edition,
     context: &Context,
     parts: &mut Parts,
     body: Body,
 ) -> Result<Answer, Problem> {
-    let (caller, door) = admit(api, parts).await?;
-    if door == Door::Staff && route.method != Method::Get {
-        request::check_same_origin(parts)?;
+    let Peer { door, address, .. } = *peer(parts)?;
+    let caller = admit(api, parts, route.throttled).await?;
+    match door {
+        Door::Staff if route.method != Method::Get => request::check_same_origin(parts)?,
+        Door::Public if route.method != Method::Get && route.throttled => request::check_same_site(parts)?,
+        _ => {}
     }
     let query = request::read_query(parts, route)?;
     let parameters = parts.extract::<RawPathParams>().await.map_err(|_| Problem::new("not-found"))?;
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let body = request::read_body(body, route).await?;
+    let fields = match route.speaks {
+        Speaks::Json => form::Fields::new(),
+        Speaks::Page | Speaks::Pages => form::read(&parts.headers, &body).await?,
+    };
     let call = Call {
         caller,
         door,
+        address,
         request_id: context.request_id.clone(),
         language: context.language,
+        audience: edition.audience,
+        fields,
         parameters,
         query,
         headers: parts.headers.clone(),
@@ -142,18 +166,39 @@ async fn carry_out(
 }
 
 /// Whoever was not found good, or is not known here, gets the reason and nothing else.
-async fn admit(api: &Api, parts: &Parts) -> Result<(CallerFacts, Door), Problem> {
-    let peer = parts.extensions.get::<Peer>().ok_or_else(|| Problem::new("internal"))?;
+async fn admit(api: &Api, parts: &Parts, throttled: bool) -> Result<Caller, Problem> {
+    let peer = peer(parts)?;
     let caller = match &peer.identity {
         Ok(caller) => caller.clone(),
         Err(facts) => return Err(rejection(api, facts)),
     };
-    api.limits.certificate.check(&caller.fingerprint).map_err(|wait| Problem::limited("rate-limited", &wait))?;
+    let Caller::Known(known) = &caller else {
+        if throttled {
+            admit_anyone(api, peer.address, &parts.method)?;
+        }
+        return Ok(caller);
+    };
+    api.limits.certificate.check(&known.fingerprint).map_err(|wait| Problem::limited("rate-limited", &wait))?;
     match peer.door {
-        Door::Portal => api.gateway.admit_portal(&caller.hsa_id).map(|_| ())?,
-        Door::Staff => api.gateway.admit_staff(&caller.hsa_id).await?,
+        Door::Portal => api.gateway.admit_portal(&known.hsa_id).map(|_| ())?,
+        Door::Staff => api.gateway.admit_staff(&known.hsa_id).await?,
+        Door::Public => {}
     }
-    Ok((caller, peer.door))
+    Ok(caller)
+}
+
+/// Who is nobody in particular is known by the address alone.
+fn admit_anyone(api: &Api, address: IpKey, method: &axum::http::Method) -> Result<(), Problem> {
+    let limited = |wait| Problem::limited("rate-limited", &wait);
+    api.limits.public_request.check(address.as_bytes()).map_err(limited)?;
+    if !method.is_safe() {
+        api.limits.public_write.check(address.as_bytes()).map_err(limited)?;
+    }
+    Ok(())
+}
+
+fn peer(parts: &Parts) -> Result<&Peer, Problem> {
+    parts.extensions.get::<Peer>().ok_or_else(|| Problem::new("internal"))
 }
 
 /// Told once, and the connection ends. Nobody's in particular, the reasons share a limit each.
@@ -174,15 +219,17 @@ fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, P
         Err(problem) => problem_answer(api, context, &problem),
     };
     let status = answer.status;
-    let door = parts.extensions.get::<Peer>().map_or("", |peer| peer.door.as_str());
-    let who = parts.extensions.get::<Peer>().and_then(|p| p.identity.as_ref().ok()).map(|c| c.hsa_id.as_str());
+    let who = match parts.extensions.get::<Peer>().map(|peer| &peer.identity) {
+        Some(Ok(Caller::Known(facts))) => facts.hsa_id.as_str(),
+        _ => "",
+    };
     // The path holds HSA-ids, UUIDs and names of ours only (design 6); queries are never logged.
     tracing::debug!(
         event = "http.request",
-        door,
+        door = context.door.as_str(),
         method = %parts.method,
         status,
-        who = who.unwrap_or(""),
+        who,
         request = %context.request_id,
         "request"
     );
@@ -190,7 +237,7 @@ fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, P
         .header("x-request-id", context.request_id.clone())
         .header("content-language", context.language.tag())
         .header("vary", "accept-language, accept");
-    let mut response = answer.into_response();
+    let mut response = answer.into_response(context.door);
     if parts.method == axum::http::Method::HEAD {
         *response.body_mut() = Body::empty();
     }
@@ -211,6 +258,9 @@ fn problem_answer(api: &Api, context: &Context, problem: &Problem) -> Answer {
         if context.wants_page {
             page = api.renderer.rejection_page(code, context.language, &context.request_id);
         }
+    } else if context.door == Door::Public && context.wants_page {
+        let text = |name: &str| body.get(name).and_then(|text| text.as_str()).unwrap_or_default();
+        page = api.renderer.problem_page(text("title"), text("detail"), text("remedy"), context.language);
     }
     let status = problem.status();
     let mut answer = match page {

@@ -15,7 +15,7 @@ use crate::domain::form::Issue;
 use crate::domain::json::FaultKind;
 use crate::domain::language::Language;
 use crate::domain::rejection::RejectionCode;
-use crate::store::CommitError;
+use crate::store::{CommitError, ReadError};
 use crate::usecase::Refusal;
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -244,6 +244,7 @@ impl From<Refusal> for Problem {
             ),
             Refusal::CursorMalformed => Problem::new("cursor-malformed"),
             Refusal::Commit(error) => storage(&error),
+            Refusal::Read(ReadError::Absent) => cases_unavailable(),
             Refusal::Read(_) => Problem::new("storage-unavailable").retry_after(Duration::from_secs(5)),
             Refusal::Random => Problem::new("internal"),
         }
@@ -281,9 +282,15 @@ fn storage(error: &CommitError) -> Problem {
         CommitError::Full => Problem::new("storage-full").retry_after(Duration::from_secs(60)),
         CommitError::Overloaded => Problem::new("overloaded").retry_after(Duration::from_secs(2)),
         CommitError::Conflict { .. } => stale(None),
+        CommitError::Absent => cases_unavailable(),
         CommitError::Unavailable => Problem::new("storage-unavailable").retry_after(Duration::from_secs(5)),
         CommitError::Malformed => Problem::new("body-too-large"),
     }
+}
+
+/// Only `cases` can be absent: without `common` nothing starts. It is tried again every minute.
+fn cases_unavailable() -> Problem {
+    Problem::new("cases-unavailable").retry_after(Duration::from_secs(60))
 }
 
 /// The codes of strict JSON reading.
@@ -307,6 +314,7 @@ mod tests {
         let sources = [
             include_str!("problem.rs"),
             include_str!("request.rs"),
+            include_str!("form.rs"),
             include_str!("mod.rs"),
             include_str!("wire/case.rs"),
             include_str!("wire/region.rs"),

@@ -11,12 +11,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::form::Fields;
 use super::problem::{Problem, json_fault_code};
 use super::route::Route;
+use crate::admit::IpKey;
 use crate::domain::id::HsaId;
 use crate::domain::json;
 use crate::domain::language::Language;
 use crate::domain::rejection::RejectionCode;
+use crate::domain::status::Audience;
+use crate::domain::status::edition::Edition;
 use crate::usecase::access::Visitor;
 
 /// A body that has not arrived whole by then is too slow.
@@ -34,6 +38,7 @@ pub const LIMIT_MAX: usize = 100;
 pub enum Door {
     Portal,
     Staff,
+    Public,
 }
 
 impl Door {
@@ -41,6 +46,7 @@ impl Door {
         match self {
             Door::Portal => "portal",
             Door::Staff => "staff",
+            Door::Public => "public",
         }
     }
 }
@@ -56,6 +62,14 @@ pub struct CallerFacts {
     pub fingerprint: [u8; 32],
 }
 
+/// Who is at the other end, as far as it was proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    Known(CallerFacts),
+    /// At the public door nobody is asked.
+    Anyone,
+}
+
 /// Why a certificate was not found good. Names of authorities only, nobody's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectionFacts {
@@ -67,24 +81,54 @@ pub struct RejectionFacts {
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub door: Door,
-    pub identity: Result<CallerFacts, RejectionFacts>,
+    pub address: IpKey,
+    pub identity: Result<Caller, RejectionFacts>,
 }
 
 /// A request whose caller was let in.
 pub struct Call {
-    pub caller: CallerFacts,
+    pub caller: Caller,
     pub door: Door,
+    /// For limits and nothing else.
+    pub address: IpKey,
     pub request_id: String,
+    /// Of a page by its path, of anything else as the caller asks.
     pub language: Language,
+    /// By the path; the staff's where a route stands under one path only.
+    pub audience: Audience,
     pub parameters: BTreeMap<String, String>,
     pub query: BTreeMap<String, String>,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    pub(super) fields: Fields,
 }
 
 impl Call {
-    pub fn visitor(&self) -> Visitor {
-        Visitor { hsa_id: self.caller.hsa_id.clone(), request: self.request_id.clone() }
+    /// The certificate that was let in. At the public door there is none, and nothing that is somebody's.
+    pub fn known(&self) -> Result<&CallerFacts, Problem> {
+        match &self.caller {
+            Caller::Known(facts) => Ok(facts),
+            Caller::Anyone => Err(Problem::new("not-found")),
+        }
+    }
+
+    pub fn visitor(&self) -> Result<Visitor, Problem> {
+        Ok(Visitor { hsa_id: self.known()?.hsa_id.clone(), request: self.request_id.clone() })
+    }
+
+    /// The language and audience that the page's path stands for.
+    pub fn edition(&self) -> Edition {
+        Edition { language: self.language, audience: self.audience }
+    }
+
+    /// The fields of a sent form, each with its values in their order. Empty where none was sent.
+    pub fn form(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The first value of a field, without space around it; empty where it was not sent.
+    pub fn field(&self, name: &str) -> &str {
+        self.fields.get(name).and_then(|values| values.first()).map(|value| value.trim()).unwrap_or_default()
     }
 
     /// A UUID of the path; anything else is no resource of ours.
@@ -288,6 +332,16 @@ pub fn read_query(parts: &Parts, route: &Route) -> Result<BTreeMap<String, Strin
     Ok(out)
 }
 
+/// At the public door a browser's word is enough: there is no session to be ridden, and pages there send no `Referer`,
+/// for which browsers give `null` as their origin.
+pub fn check_same_site(parts: &Parts) -> Result<(), Problem> {
+    let site = parts.headers.get("sec-fetch-site").map(|v| v.to_str().unwrap_or("?"));
+    match site {
+        Some("same-origin" | "none") | None => Ok(()),
+        Some(_) => Err(Problem::new("cross-origin-write")),
+    }
+}
+
 /// A browser's write from another site is refused; both headers absent is no browser (design 6).
 pub fn check_same_origin(parts: &Parts) -> Result<(), Problem> {
     let text = |name: &str| parts.headers.get(name).map(|v| v.to_str().unwrap_or("?"));
@@ -331,6 +385,18 @@ mod tests {
                 pairs.iter().fold(Request::builder().uri(address), |r, (name, value)| r.header(*name, *value));
             let (parts, ()) = request.body(()).unwrap().into_parts();
             assert_eq!(check_same_origin(&parts).is_ok(), good, "{address} {pairs:?}");
+        }
+    }
+
+    #[test]
+    fn at_the_public_door_a_browser_says_whose_page_sent_the_form() {
+        for (site, good) in
+            [(None, true), (Some("same-origin"), true), (Some("none"), true), (Some("cross-site"), false)]
+        {
+            let request = Request::builder().uri("/status/prenumerera").header("origin", "null");
+            let request = site.iter().fold(request, |r, site| r.header("sec-fetch-site", *site));
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(check_same_site(&parts).is_ok(), good, "{site:?}");
         }
     }
 

@@ -4,6 +4,21 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use super::request::Door;
+
+/// Pages with a card stand alone, their style in them; the public pages have a style sheet, a script and forms of ours.
+pub fn content_policy(door: Door) -> &'static str {
+    match door {
+        Door::Portal | Door::Staff => {
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        }
+        Door::Public => {
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        }
+    }
+}
+
 /// What a handler answers.
 #[derive(Debug)]
 pub struct Answer {
@@ -49,8 +64,14 @@ impl Answer {
         self.header("etag", format!("\"{version}\""))
     }
 
-    /// With the headers of every answer: nothing here may be cached, framed, sniffed or scripted.
-    pub fn into_response(self) -> Response<Body> {
+    /// To another page of ours, to be fetched with GET.
+    pub fn see_other(path: impl Into<String>) -> Answer {
+        let answer = Answer { status: 303, headers: Vec::new(), content_type: None, body: Vec::new() };
+        answer.header("location", path)
+    }
+
+    /// With the headers of every answer at this door: nothing here may be cached, framed or sniffed.
+    pub fn into_response(self, door: Door) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -59,10 +80,7 @@ impl Answer {
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
             ("x-frame-options", "DENY"),
-            (
-                "content-security-policy",
-                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            ),
+            ("content-security-policy", content_policy(door)),
             ("strict-transport-security", "max-age=31536000"),
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

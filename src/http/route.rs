@@ -10,6 +10,7 @@ use super::handlers::{cases, clinics, feed, meta, staff};
 use super::problem::Problem;
 use super::request::{Call, Door};
 use super::response::Answer;
+use crate::domain::status::edition::Edition;
 
 pub type Handler = fn(Arc<Api>, Call) -> Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
 
@@ -48,7 +49,31 @@ pub struct Route {
     pub gives: (u16, Option<&'static str>),
     pub query: &'static [&'static str],
     pub needs: &'static [Need],
+    pub speaks: Speaks,
+    /// Whether limits hold it back. What a mail provider does for a subscriber is never held back.
+    pub throttled: bool,
     pub handler: Handler,
+}
+
+/// What a route speaks, and so what it takes and under which paths it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// JSON under one path, in the language that the caller asks for.
+    Json,
+    /// Pages and forms under one path.
+    Page,
+    /// Pages and forms in all editions, each under its own beginning of the path.
+    Pages,
+}
+
+impl Route {
+    /// Every path under which the route stands, with the edition that it means there.
+    pub fn paths(&self) -> Vec<(String, Edition)> {
+        match self.speaks {
+            Speaks::Json | Speaks::Page => vec![(self.path.to_owned(), Edition::ALL[0])],
+            Speaks::Pages => Edition::ALL.map(|edition| (edition.path(self.path), edition)).to_vec(),
+        }
+    }
 }
 
 /// Headers that a route asks for.
@@ -64,10 +89,15 @@ const SMALL_BYTES: usize = 64 << 10;
 /// A filled-in form, or two forms of a case type.
 const FORM_BYTES: usize = 1 << 20;
 
+const ALL: &[Door] = &[Door::Portal, Door::Staff, Door::Public];
 const BOTH: &[Door] = &[Door::Portal, Door::Staff];
 const PORTAL: &[Door] = &[Door::Portal];
 const STAFF: &[Door] = &[Door::Staff];
+#[expect(dead_code, reason = "support stands at both")]
+const STAFF_PUBLIC: &[Door] = &[Door::Staff, Door::Public];
+const PUBLIC: &[Door] = &[Door::Public];
 
+/// A route that speaks JSON.
 macro_rules! route {
     ($method:ident $path:literal, $doors:expr, $id:literal, $sv:literal, $en:literal,
      $takes:expr, $max:expr, $gives:expr, $query:expr, $needs:expr, $handler:path) => {
@@ -83,6 +113,30 @@ macro_rules! route {
             gives: $gives,
             query: $query,
             needs: $needs,
+            speaks: Speaks::Json,
+            throttled: true,
+            handler: |api, call| Box::pin($handler(api, call)),
+        }
+    };
+}
+
+/// A route of the public door that answers with pages; a POST takes a form.
+macro_rules! page {
+    ($method:ident $path:literal, $speaks:ident, $id:literal, $sv:literal, $en:literal, $query:expr, $handler:path) => {
+        Route {
+            method: Method::$method,
+            path: $path,
+            doors: PUBLIC,
+            id: $id,
+            summary_sv: $sv,
+            summary: $en,
+            takes: None,
+            body_bytes_max: if matches!(Method::$method, Method::Post) { SMALL_BYTES } else { 0 },
+            gives: (200, None),
+            query: $query,
+            needs: &[],
+            speaks: Speaks::$speaks,
+            throttled: true,
             handler: |api, call| Box::pin($handler(api, call)),
         }
     };
@@ -92,26 +146,28 @@ use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
 /// The whole API: each table's routes.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [CASES].into_iter().flatten()
+    [CASES, PAGES].into_iter().flatten()
 }
 
 #[rustfmt::skip]
 static CASES: &[Route] = &[
-    route!(Get "/v1/api-info", BOTH, "apiInfo", "Om API:et", "About the API",
+    route!(Get "/v1/api-info", ALL, "apiInfo", "Om API:et", "About the API",
         None, 0, (200, Some("ApiInfo")), &[], &[], meta::api_info),
-    route!(Get "/v1/openapi.json", BOTH, "openapi", "Beskrivningen av API:et", "The API's description",
+    route!(Get "/v1/openapi.json", ALL, "openapi", "Beskrivningen av API:et", "The API's description",
         None, 0, (200, None), &[], &[], meta::describe),
-    route!(Get "/v1/problems", BOTH, "problems", "Alla felkoder, som en sida", "All problem codes, as a page",
+    route!(Get "/v1/problems", ALL, "problems", "Alla felkoder, som en sida", "All problem codes, as a page",
         None, 0, (200, None), &[], &[], meta::problems),
+    route!(Get "/v1/health", PUBLIC, "health", "Hur växeln mår", "How the gateway is",
+        None, 0, (200, Some("Health")), &[], &[], meta::health),
     route!(Get "/v1/whoami", BOTH, "whoami", "Anroparen som växeln ser den", "The caller as the gateway sees it",
         None, 0, (200, Some("Whoami")), &[], &[], meta::whoami),
-    route!(Get "/v1/clinics", BOTH, "listClinics", "Mottagningarna", "The clinics",
+    route!(Get "/v1/clinics", ALL, "listClinics", "Mottagningarna", "The clinics",
         None, 0, (200, Some("ClinicList")), &[], &[], clinics::list),
-    route!(Get "/v1/clinics/{hsaId}", BOTH, "readClinic", "En mottagning", "One clinic",
+    route!(Get "/v1/clinics/{hsaId}", ALL, "readClinic", "En mottagning", "One clinic",
         None, 0, (200, Some("WireClinic")), &[], &[], clinics::read),
-    route!(Get "/v1/clinics/{hsaId}/case-types", BOTH, "listCaseTypes", "Vad som kan skickas till mottagningen", "What may be sent to the clinic",
+    route!(Get "/v1/clinics/{hsaId}/case-types", ALL, "listCaseTypes", "Vad som kan skickas till mottagningen", "What may be sent to the clinic",
         None, 0, (200, Some("CaseTypeList")), &[], &[], clinics::case_types),
-    route!(Get "/v1/clinics/{hsaId}/case-types/{caseType}", BOTH, "readCaseType", "En ärendetyp med sina formulär", "A case type with its forms",
+    route!(Get "/v1/clinics/{hsaId}/case-types/{caseType}", ALL, "readCaseType", "En ärendetyp med sina formulär", "A case type with its forms",
         None, 0, (200, Some("WireCaseType")), &[], &[], clinics::case_type),
     route!(Put "/v1/clinics/{hsaId}/case-types/{caseType}", STAFF, "putCaseType", "Lägg till eller ändra en ärendetyp", "Add or change a case type",
         Some("PutCaseType"), FORM_BYTES, (204, None), &[], &[IfMatchOrNone], clinics::put_case_type),
@@ -159,4 +215,9 @@ static CASES: &[Route] = &[
         None, 0, (200, Some("EventPage")), &["after", "wait", "limit"], &[], feed::events),
     route!(Get "/v1/reconciliation", PORTAL, "reconciliation", "Avstämning av en dag", "Reconciliation of a day",
         None, 0, (200, Some("WireReconciliation")), &["date"], &[], feed::reconciliation),
+];
+
+#[rustfmt::skip]
+static PAGES: &[Route] = &[
+    page!(Get "/", Pages, "home", "Till driftstatus", "To the status page", &[], meta::home),
 ];

@@ -51,6 +51,8 @@ pub trait PeerJudge: fmt::Debug + Send + Sync {
 pub enum ClientAuth {
     /// No handshake without a certificate that the judge takes; every connection is judged (no resumption).
     Required(Arc<dyn PeerJudge>),
+    /// Nobody is asked for a certificate; sessions may be resumed.
+    None,
     /// A certificate is asked for and its key proven, whoever issued it; the caller judges after each handshake,
     /// resumed ones too. `hints` filter what a browser offers; without any it offers all.
     AskedFor { hints: Vec<DistinguishedNameDer> },
@@ -189,7 +191,10 @@ fn build(settings: &ServerTlsSettings, client_auth: ClientAuth) -> Result<Curren
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::Settings)?;
     let resumption = !matches!(client_auth, ClientAuth::Required(_));
-    let builder = builder.with_client_cert_verifier(Arc::new(verifier(client_auth, provider)));
+    let builder = match verifier(client_auth, provider) {
+        Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
+        None => builder.with_no_client_auth(),
+    };
     let Some(certificate) = chain.first().cloned() else {
         return Err(TlsError::Certificate {
             path: settings.certificate.clone(),
@@ -231,15 +236,16 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-fn verifier(client_auth: ClientAuth, provider: Arc<CryptoProvider>) -> PeerVerifier {
+fn verifier(client_auth: ClientAuth, provider: Arc<CryptoProvider>) -> Option<PeerVerifier> {
     let (judge, hints) = match client_auth {
+        ClientAuth::None => return None,
         ClientAuth::Required(judge) => {
             let hints = judge.allowed_issuers();
             (Some(judge), hints)
         }
         ClientAuth::AskedFor { hints } => (None, hints),
     };
-    PeerVerifier { judge, hints: hints.into_iter().map(DistinguishedName::from).collect(), provider }
+    Some(PeerVerifier { judge, hints: hints.into_iter().map(DistinguishedName::from).collect(), provider })
 }
 
 /// Proves possession of the key; asks the judge, where there is one, about the certificate.

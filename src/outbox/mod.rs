@@ -1,5 +1,6 @@
 //! Owed letters leave here: taken when due, rendered once, sent, settled. Nothing is lost at a kill: a letter found
-//! half-sent is in doubt and is sent again, byte for byte, under the same Message-ID.
+//! half-sent is in doubt and is sent again, byte for byte, under the same Message-ID. Each store's letters have an outbox
+//! of their own, so that neither waits for the other; they share the mailer.
 
 mod schedule;
 
@@ -12,13 +13,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::domain::letter::{Letter, LetterState};
+use crate::domain::letter::{Letter, LetterFacts, LetterState};
 use crate::domain::mail_address::MailAddress;
 use crate::mail::{Class, Delivery, Envelope, LetterError, Mailer, MessageId, Sender};
 use crate::render::Renderer;
-use crate::usecase::Gateway;
+use crate::store::ReadError;
 use crate::usecase::catalog::At;
-use crate::usecase::letters::Settlement;
+use crate::usecase::letters::{LetterStore, Settlement};
+use crate::usecase::{Gateway, Refusal};
 
 /// Letters taken up at a time.
 const BATCH: usize = 64;
@@ -49,6 +51,7 @@ pub struct Counters {
 
 pub struct Outbox {
     gateway: Arc<Gateway>,
+    of: LetterStore,
     mailer: Arc<Mailer>,
     renderer: Arc<Renderer>,
     settings: Settings,
@@ -58,11 +61,20 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(gateway: Arc<Gateway>, mailer: Arc<Mailer>, renderer: Arc<Renderer>, settings: Settings) -> Outbox {
-        Outbox { gateway, mailer, renderer, settings, counters: Arc::default(), under_way: Arc::default() }
+    /// The outbox of one store's letters. Outboxes count together.
+    pub fn new(
+        gateway: Arc<Gateway>,
+        of: LetterStore,
+        mailer: Arc<Mailer>,
+        renderer: Arc<Renderer>,
+        settings: Settings,
+        counters: Arc<Counters>,
+    ) -> Outbox {
+        Outbox { gateway, of, mailer, renderer, settings, counters, under_way: Arc::default() }
     }
 
-    /// Works until told to stop; then finishes what is under way and begins nothing more.
+    /// Works until told to stop; then finishes what is under way and begins nothing more. Closing the mailer is for
+    /// whoever shares it out.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut sending = JoinSet::new();
         let mut pause = PAUSE_FIRST;
@@ -85,7 +97,7 @@ impl Outbox {
                     if trouble {
                         std::future::pending::<()>().await
                     } else {
-                        self.gateway.letters_owed.notified().await
+                        self.gateway.letters_owed(self.of).notified().await
                     }
                 };
                 tokio::select! {
@@ -95,11 +107,10 @@ impl Outbox {
                 }
             }
         }
-        self.mailer.close().await;
     }
 
     async fn until_next(&self, wait: Duration) -> Duration {
-        let due = self.gateway.next_letter_due().await.ok().flatten();
+        let due = self.gateway.next_letter_due(self.of).await.ok().flatten();
         let until = due.map(|at| self.gateway.now().duration_until(at));
         match until.and_then(|d| Duration::try_from(d).ok()) {
             // Already due, yet nothing was taken: the store or the smarthost is in trouble.
@@ -111,14 +122,16 @@ impl Outbox {
     async fn take(&self) -> Vec<At<Letter>> {
         let now = self.gateway.now();
         let limit = BATCH.min(self.settings.at_once_max.max(1) * 4);
-        match self.gateway.due_letters(now, limit).await {
+        match self.gateway.due_letters(self.of, now, limit).await {
             Ok(mut letters) => {
                 let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
                 letters.retain(|letter| !under_way.contains(&letter.record.id));
                 letters
             }
+            // Told once by who tries to open it.
+            Err(Refusal::Read(ReadError::Absent)) => Vec::new(),
             Err(error) => {
-                tracing::error!(event = "outbox.read", %error, "owed letters cannot be read");
+                tracing::error!(event = "outbox.read", store = self.of.as_str(), %error, "owed letters cannot be read");
                 Vec::new()
             }
         }
@@ -146,7 +159,7 @@ impl Outbox {
                 return self.settle(&letter, schedule::unfit(&letter.record, self.gateway.now())).await;
             }
         };
-        let letter = match self.gateway.lease_letter(&letter, message.clone()).await {
+        let letter = match self.gateway.lease_letter(self.of, &letter, message.clone()).await {
             Ok(letter) => letter,
             Err(error) => {
                 tracing::error!(event = "outbox.lease", %error, "a letter cannot be marked as being sent");
@@ -165,7 +178,8 @@ impl Outbox {
     }
 
     fn render(&self, letter: &Letter) -> Result<String, LetterError> {
-        let texts = self.renderer.letter(letter.kind, letter.language).map_err(|error| {
+        let facts = letter.facts.as_ref().map(LetterFacts::expose);
+        let texts = self.renderer.letter(letter.kind, letter.language, facts).map_err(|error| {
             tracing::error!(event = "outbox.template", %error, "a template that was fit at the start is not now");
             LetterError::Build
         })?;
@@ -184,7 +198,7 @@ impl Outbox {
     }
 
     async fn settle(&self, letter: &At<Letter>, settlement: Settlement) -> Sent {
-        if let Err(error) = self.gateway.settle_letter(letter, settlement).await {
+        if let Err(error) = self.gateway.settle_letter(self.of, letter, settlement).await {
             // It stays marked as being sent and will be sent again: at least once.
             tracing::error!(event = "outbox.settle", letter = %letter.record.id, %error, "a letter cannot be settled");
             return Sent::SmarthostTrouble;

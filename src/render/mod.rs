@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Deserialize;
 
@@ -23,6 +24,8 @@ pub struct Service {
     /// The portal's own first page, never a case's.
     pub portal_url: String,
     pub staff_url: String,
+    /// Where the public door is reached from outside, without a slash at its end.
+    pub public_url: String,
     pub support_telephone: String,
 }
 
@@ -73,6 +76,7 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str)] = built_in![
     "letter.html",
     "rejection.html",
+    "problem.html",
     "sv/answer-waits.subject",
     "sv/answer-waits.txt",
     "sv/answer-waits.html",
@@ -97,7 +101,28 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "en/assigned-case.subject",
     "en/assigned-case.txt",
     "en/assigned-case.html",
+    "sv/confirm-subscription.subject",
+    "sv/confirm-subscription.txt",
+    "sv/confirm-subscription.html",
+    "sv/manage-subscription.subject",
+    "sv/manage-subscription.txt",
+    "sv/manage-subscription.html",
+    "sv/list-leave-wish.subject",
+    "sv/list-leave-wish.txt",
+    "sv/list-leave-wish.html",
+    "en/confirm-subscription.subject",
+    "en/confirm-subscription.txt",
+    "en/confirm-subscription.html",
+    "en/manage-subscription.subject",
+    "en/manage-subscription.txt",
+    "en/manage-subscription.html",
+    "en/list-leave-wish.subject",
+    "en/list-leave-wish.txt",
+    "en/list-leave-wish.html",
 ];
+
+/// Facts of each kind of letter that has some, to try its templates with.
+const SAMPLE_FACTS: &str = include_str!("sample-facts.json");
 
 impl Renderer {
     /// Reads the templates and renders each of them once. Blocking.
@@ -120,9 +145,11 @@ impl Renderer {
     }
 
     fn try_all(&self) -> Result<(), RenderError> {
+        let samples: serde_json::Value =
+            serde_json::from_str(SAMPLE_FACTS).map_err(|_| RenderError::Words("sample-facts.json"))?;
         for language in [Language::Sv, Language::En] {
             for kind in LetterKind::ALL {
-                self.letter(kind, language)?;
+                self.letter(kind, language, samples.get(kind.as_str()))?;
             }
             for code in RejectionCode::ALL {
                 if !self.rejections.contains_key(code.as_str()) {
@@ -130,21 +157,29 @@ impl Renderer {
                 }
                 self.page(code, language, "")?;
             }
+            self.problem("", "", "", language)?;
         }
         Ok(())
     }
 
-    pub fn letter(&self, kind: LetterKind, language: Language) -> Result<LetterTexts, RenderError> {
+    /// A letter's texts. `facts` are those of its kind, as in `sample-facts.json`.
+    pub fn letter(
+        &self,
+        kind: LetterKind,
+        language: Language,
+        facts: Option<&serde_json::Value>,
+    ) -> Result<LetterTexts, RenderError> {
         let render = |part: &str| {
             let name = format!("{}/{}.{part}", language.tag(), kind.as_str());
-            let facts = context! {
+            let context = context! {
                 service_name => &self.service.name,
                 portal_url => &self.service.portal_url,
                 staff_url => &self.service.staff_url,
                 support_telephone => &self.service.support_telephone,
+                facts => Serde(facts),
             };
             let template = self.environment.get_template(&name).map_err(|e| unfit(&name, &e))?;
-            template.render(facts).map_err(|e| unfit(&name, &e))
+            template.render(context).map_err(|e| unfit(&name, &e))
         };
         Ok(LetterTexts { subject: render("subject")?.trim().to_owned(), text: render("txt")?, html: render("html")? })
     }
@@ -166,6 +201,25 @@ impl Renderer {
     /// The one page that a person who is not let in gets to see.
     pub fn rejection_page(&self, code: RejectionCode, language: Language, request: &str) -> Option<String> {
         self.page(code, language, request).ok()
+    }
+
+    /// A refusal as a page of the public door.
+    pub fn problem_page(&self, title: &str, detail: &str, remedy: &str, language: Language) -> Option<String> {
+        self.problem(title, detail, remedy, language).ok()
+    }
+
+    fn problem(&self, title: &str, detail: &str, remedy: &str, language: Language) -> Result<String, RenderError> {
+        let name = "problem.html";
+        let facts = context! {
+            language => language.tag(),
+            title,
+            detail,
+            remedy,
+            support_telephone => &self.service.support_telephone,
+            service_name => &self.service.name,
+        };
+        let template = self.environment.get_template(name).map_err(|e| unfit(name, &e))?;
+        template.render(facts).map_err(|e| unfit(name, &e))
     }
 
     fn page(&self, code: RejectionCode, language: Language, request: &str) -> Result<String, RenderError> {
@@ -209,6 +263,7 @@ mod tests {
             name: "e-tjänsterna i Region Exempel".into(),
             portal_url: "https://portal.region.example/".into(),
             staff_url: "https://staff.region.example/".into(),
+            public_url: "https://status.region.example".into(),
             support_telephone: "0771-00 00 00".into(),
         }
     }
@@ -216,12 +271,15 @@ mod tests {
     #[test]
     fn every_letter_and_every_rejection_has_its_words_in_both_languages() {
         let renderer = Renderer::new(service(), None).unwrap();
+        let samples: serde_json::Value = serde_json::from_str(SAMPLE_FACTS).unwrap();
         for kind in LetterKind::ALL {
-            let sv = renderer.letter(kind, Language::Sv).unwrap();
-            let en = renderer.letter(kind, Language::En).unwrap();
+            let sv = renderer.letter(kind, Language::Sv, samples.get(kind.as_str())).unwrap();
+            let en = renderer.letter(kind, Language::En, samples.get(kind.as_str())).unwrap();
             assert_ne!(sv.text, en.text);
             assert!(!sv.subject.contains('\n') && !sv.subject.is_empty());
-            let longest = sv.text.lines().chain(en.text.lines()).map(|l| l.chars().count()).max().unwrap();
+            // A link is on a line of its own and cannot be broken.
+            let prose = sv.text.lines().chain(en.text.lines()).filter(|line| !line.starts_with("https://"));
+            let longest = prose.map(|l| l.chars().count()).max().unwrap();
             assert!(longest <= 72, "{kind:?} has a line of {longest} columns");
             assert!(sv.html.contains("lang=\"sv\"") && en.html.contains("lang=\"en\""));
         }
@@ -244,7 +302,9 @@ mod tests {
         let own = dir.path().join("sv/new-case.txt");
         std::fs::write(&own, "Ett ärende väntar. {{ staff_url }}\n").unwrap();
         let renderer = Renderer::new(service(), Some(dir.path())).unwrap();
-        assert!(renderer.letter(LetterKind::NewCase, Language::Sv).unwrap().text.starts_with("Ett ärende väntar."));
+        assert!(
+            renderer.letter(LetterKind::NewCase, Language::Sv, None).unwrap().text.starts_with("Ett ärende väntar.")
+        );
         std::fs::write(&own, "{{ citizen_name }}").unwrap();
         let error = Renderer::new(service(), Some(dir.path())).err().unwrap();
         assert!(error.to_string().contains("sv/new-case.txt"), "{error}");

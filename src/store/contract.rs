@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::change::Append;
-use super::{Chain, Change, CommitError, Key, MasterKey, OpenError, Range, Settings, Store};
+use super::{Chain, Change, CommitError, Key, MasterKey, OpenError, Range, ReadError, Settings, Store};
 use crate::crypto::{SecretBytes, sha256};
 use crate::domain::time::Clock;
 
@@ -239,4 +239,26 @@ async fn a_closed_store_refuses_instead_of_hanging() {
     let store = open(dir.path());
     store.close();
     assert_eq!(store.commit(create("a", b"x")).await.map(|_| ()), Err(CommitError::Unavailable));
+}
+
+#[tokio::test]
+async fn an_absent_store_answers_nothing_until_an_open_one_takes_its_place_for_all_clones() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::absent("the disk is away");
+    let clone = store.clone();
+    assert_eq!(clone.absence().as_deref(), Some("the disk is away"));
+    assert!(clone.health().is_failing());
+    assert_eq!(clone.ready(), Err(ReadError::Absent));
+    assert_eq!(clone.get(&key("a")).await, Err(ReadError::Absent));
+    assert_eq!(clone.commit(create("a", b"1")).await.unwrap_err(), CommitError::Absent);
+    store.take_up(&Store::absent("still away"));
+    assert_eq!(clone.absence().as_deref(), Some("still away"));
+    let opened = open(dir.path());
+    store.take_up(&opened);
+    assert_eq!((clone.absence(), clone.ready(), clone.health().is_failing()), (None, Ok(()), false));
+    assert_eq!(clone.hash(&[b"x"]), opened.hash(&[b"x"]));
+    clone.commit(create("a", b"1")).await.unwrap();
+    assert_eq!(value(&store, "a").await, Some((1, b"1".to_vec())));
+    store.take_up(&Store::absent("too late"));
+    assert_eq!(clone.ready(), Ok(()));
 }

@@ -61,6 +61,8 @@ pub enum CommitError {
     Full,
     #[error("the store cannot write now")]
     Unavailable,
+    #[error("the store is not open")]
+    Absent,
     #[error("too many changes wait already")]
     Overloaded,
     #[error("the change is larger than the store takes or writes what it has not seen")]
@@ -72,6 +74,8 @@ pub enum CommitError {
 pub enum ReadError {
     #[error("the store cannot read now")]
     Unavailable,
+    #[error("the store is not open")]
+    Absent,
     #[error("a stored value is damaged")]
     Damaged,
     #[error("a stored value is of a newer program")]
@@ -93,10 +97,17 @@ const FAULTS_MAX: usize = 100;
 /// Records read at a time by `verify`.
 const VERIFY_PAGE: usize = 1_000;
 
-/// A store. Cheap to clone; the last clone to go stops the commit thread.
+/// A store. Cheap to clone; the last clone to go stops the commit thread. One that could not be opened is a store too:
+/// each call answers `Absent` until [`Store::take_up`] puts an open one in its place, for all clones at once. A store
+/// that has been open once is never absent again.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    state: Arc<ArcSwap<State>>,
+}
+
+enum State {
+    Open(Arc<Inner>),
+    Absent { reason: String, health: Arc<Health> },
 }
 
 struct Inner {
@@ -148,12 +159,50 @@ impl Store {
             std::thread::Builder::new().name("commit".into()).spawn(move || committer.run(&receiver)).map_err(io)?;
         let (sender, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
         let inner = Inner { dir, keyring, view, sender, thread, health, clock, _lock: lock };
-        Ok(Store { inner: Arc::new(inner) })
+        Ok(Store::of(State::Open(Arc::new(inner))))
     }
 
-    /// A keyed hash under this store's own key: what a citizen is indexed by.
+    /// A store that could not be opened, and why, in words for operators.
+    pub fn absent(reason: impl Into<String>) -> Store {
+        let health = Health { journal_failing: AtomicBool::new(true), ..Health::default() };
+        Store::of(State::Absent { reason: reason.into(), health: Arc::new(health) })
+    }
+
+    fn of(state: State) -> Store {
+        Store { state: Arc::new(ArcSwap::from_pointee(state)) }
+    }
+
+    /// Puts what `other` is in the place of an absent store; an open one stays as it is.
+    pub fn take_up(&self, other: &Store) {
+        if self.absence().is_some() {
+            self.state.store(other.state.load_full());
+        }
+    }
+
+    /// Why the store is not open; none if it is.
+    pub fn absence(&self) -> Option<String> {
+        match &**self.state.load() {
+            State::Open(_) => None,
+            State::Absent { reason, .. } => Some(reason.clone()),
+        }
+    }
+
+    /// Fails while the store is not open.
+    pub fn ready(&self) -> Result<(), ReadError> {
+        self.inner().map(drop).ok_or(ReadError::Absent)
+    }
+
+    fn inner(&self) -> Option<Arc<Inner>> {
+        match &**self.state.load() {
+            State::Open(inner) => Some(inner.clone()),
+            State::Absent { .. } => None,
+        }
+    }
+
+    /// A keyed hash under this store's own key: what a citizen is indexed by. A store that may be absent is asked
+    /// whether it is `ready` first: an absent one has no key, and gives zeros.
     pub fn hash(&self, parts: &[&[u8]]) -> Digest {
-        self.inner.keyring.hash(parts)
+        self.inner().map_or([0; 32], |inner| inner.keyring.hash(parts))
     }
 
     pub async fn get(&self, key: &Key) -> Result<Option<Versioned>, ReadError> {
@@ -182,10 +231,11 @@ impl Store {
 
     /// Makes a change. Ok means on disk, and readable.
     pub async fn commit(&self, change: Change) -> Result<Committed, CommitError> {
-        let change = self.inner.seal(change)?;
+        let inner = self.inner().ok_or(CommitError::Absent)?;
+        let change = inner.seal(change)?;
         let (reply, answer) = oneshot::channel();
         let sender = {
-            let guard = self.inner.sender.lock().unwrap_or_else(PoisonError::into_inner);
+            let guard = inner.sender.lock().unwrap_or_else(PoisonError::into_inner);
             guard.clone().ok_or(CommitError::Unavailable)?
         };
         sender.try_send(Request { change, reply }).map_err(|e| match e {
@@ -201,20 +251,25 @@ impl Store {
         self.blocking(|inner| inner.verify()).await
     }
 
-    pub fn health(&self) -> &Health {
-        &self.inner.health
+    pub fn health(&self) -> Arc<Health> {
+        match &**self.state.load() {
+            State::Open(inner) => inner.health.clone(),
+            State::Absent { health, .. } => health.clone(),
+        }
     }
 
     /// Stops the commit thread after what waits is written. Later commits are refused.
     pub fn close(&self) {
-        self.inner.close();
+        if let Some(inner) = self.inner() {
+            inner.close();
+        }
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Inner) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let inner = self.inner.clone();
+        let inner = self.inner().ok_or(ReadError::Absent)?;
         // sled may wait for the disk or for its own locks: never on a worker that serves callers.
         tokio::task::spawn_blocking(move || read(&inner)).await.unwrap_or(Err(ReadError::Unavailable))
     }
@@ -388,7 +443,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// The journal cannot be written: changes are refused.
+    /// The journal cannot be written, or the store is not open: changes are refused.
     pub fn is_failing(&self) -> bool {
         self.journal_failing.load(Ordering::Relaxed) || self.view_is_in_doubt()
     }

@@ -103,7 +103,7 @@ impl Gateway {
             _ => {}
         }
         let line = AccessEntry::new(visitor.hsa_id.as_str(), role(permit), act_name(outcome.event), &visitor.request);
-        let line = line.at(&before.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier));
+        let line = line.at(&before.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         match self.cases.commit(change).await {
             Ok(_) => {}

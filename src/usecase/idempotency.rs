@@ -79,13 +79,13 @@ impl Drop for Running<'_> {
 
 impl Gateway {
     /// The key is the caller's own: scope is certificate, method and path.
-    fn idempotency_id(&self, request: &Request<'_>) -> Uuid {
+    fn idempotency_id(&self, request: &Request<'_>) -> Result<Uuid, Refusal> {
         let parts =
             [b"idempotency", request.portal.as_str().as_bytes(), request.target.as_bytes(), request.key.as_bytes()];
-        let hash = self.cases.hash(&parts);
+        let hash = self.cases_hash(&parts)?;
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
-        Uuid::from_bytes(id)
+        Ok(Uuid::from_bytes(id))
     }
 
     /// Takes the key for this request, or says what it already stands for.
@@ -93,7 +93,7 @@ impl Gateway {
         &'a self,
         request: &Request<'_>,
     ) -> Result<Result<Running<'a>, Acknowledged>, Refusal> {
-        let id = self.idempotency_id(request);
+        let id = self.idempotency_id(request)?;
         if !self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
             return Err(Refusal::IdempotencyRunning);
         }

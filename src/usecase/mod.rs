@@ -15,6 +15,8 @@ pub mod read_cases;
 pub mod region;
 pub mod status;
 pub mod submit_case;
+#[cfg(test)]
+pub mod testing;
 pub mod upkeep;
 pub mod write_to_case;
 
@@ -56,7 +58,8 @@ pub struct Gateway {
     /// The gateway is about to stop: nobody is made to wait for what will not come.
     closing: AtomicBool,
     /// Wakes the outbox after a commit that owes letters.
-    pub letters_owed: Arc<Notify>,
+    letters_owed: Arc<Notify>,
+    common_letters_owed: Arc<Notify>,
     /// What is told of services.
     pub desk: status::Desk,
     /// Of these the portal's and the citizen's are asked here, where it is known what is new and about whom.
@@ -167,6 +170,7 @@ impl Gateway {
             feeds: Mutex::default(),
             closing: AtomicBool::new(false),
             letters_owed: Arc::default(),
+            common_letters_owed: Arc::default(),
             desk,
             limits,
             production,
@@ -196,8 +200,14 @@ impl Gateway {
     }
 
     /// What a citizen is indexed by.
-    fn citizen_hash(&self, id: &PersonId) -> Digest {
-        self.cases.hash(&[b"citizen", id.system().urn().as_bytes(), id.expose().as_bytes()])
+    fn citizen_hash(&self, id: &PersonId) -> Result<Digest, Refusal> {
+        self.cases_hash(&[b"citizen", id.system().urn().as_bytes(), id.expose().as_bytes()])
+    }
+
+    /// A keyed hash of `cases`, which may not be open yet: then there is none.
+    fn cases_hash(&self, parts: &[&[u8]]) -> Result<Digest, Refusal> {
+        self.cases.ready()?;
+        Ok(self.cases.hash(parts))
     }
 
     /// Answers the long polls that wait, and lets none wait from here on.
@@ -208,7 +218,8 @@ impl Gateway {
         }
     }
 
-    fn is_closing(&self) -> bool {
+    /// Whether the stop has begun.
+    pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
 

@@ -144,7 +144,7 @@ pub(super) fn owes_letters(change: &Change) -> bool {
     change.creates_below(&key::letters())
 }
 
-fn owe(change: &mut Change, letter: &Letter) {
+pub(super) fn owe(change: &mut Change, letter: &Letter) {
     change.create(key::letter(letter.id), encode(letter));
     change.index(key::letter_due(letter.next_at, letter.id));
 }

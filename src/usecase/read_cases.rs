@@ -103,7 +103,7 @@ impl Gateway {
         }
         let act = if readable { "read" } else { "see" };
         let line = AccessEntry::new(visitor.hsa_id.as_str(), role(permit), act, &visitor.request);
-        let patient = self.citizen_hash(&case.citizen.identifier);
+        let patient = self.citizen_hash(&case.citizen.identifier)?;
         self.log_reading(&line.at(&case.clinic).of(vec![id]).about(&patient)).await?;
         let state = case.state_at(self.now());
         Ok(CaseView { version, case, readable, documents, state })
@@ -146,7 +146,7 @@ impl Gateway {
         cursor: Option<&str>,
     ) -> Result<Page, Refusal> {
         let prefix = match (reader, &search.citizen, &search.clinic) {
-            (_, Some(citizen), _) => key::all_by_citizen(&self.citizen_hash(citizen)),
+            (_, Some(citizen), _) => key::all_by_citizen(&self.citizen_hash(citizen)?),
             (Reader::Portal(visitor), None, _) => key::all_by_portal(&visitor.hsa_id),
             (Reader::Staff(_), None, Some(clinic)) => key::all_by_clinic(clinic),
             // Without clinic or citizen: a handler's own.
@@ -165,7 +165,7 @@ impl Gateway {
         };
         let page = self.page(reader, &[prefix], None, limit, cursor, fits).await?;
         // Whom somebody looked for is logged whether or not anything was found.
-        let patient = search.citizen.as_ref().map(|citizen| self.citizen_hash(citizen));
+        let patient = search.citizen.as_ref().map(|citizen| self.citizen_hash(citizen)).transpose()?;
         self.log_list(reader, search.clinic.as_ref(), "search", patient, &page).await?;
         Ok(page)
     }

@@ -65,7 +65,7 @@ impl Gateway {
         let now = self.now();
         self.check_persons(submission)?;
         check(submission, case_type, form, now)?;
-        let citizen = self.citizen_hash(&submission.citizen.identifier);
+        let citizen = self.citizen_hash(&submission.citizen.identifier)?;
         self.limits.citizen.check(&citizen).map_err(Refusal::CitizenLimit)?;
         let case = new_case(self.new_id(now)?, &portal, clinic, case_type, submission, now)?;
         for _ in 0..COPY_TRIES_MAX {
@@ -123,7 +123,7 @@ impl Gateway {
         change.create(key::document(case.id, 0), encode(&document));
         self.copy_forms(&mut change, catalog, case);
         if let Some(reference) = &submission.sender_reference {
-            let hash = self.reference_hash(request.portal, reference);
+            let hash = self.reference_hash(request.portal, reference)?;
             change.create(key::sender_reference(&hash), encode(&SenderReference { case: case.id }));
         }
         Gateway::store_answer(&mut change, running, request, &acknowledge(case), now);
@@ -146,8 +146,8 @@ impl Gateway {
         }
     }
 
-    fn reference_hash(&self, portal: &HsaId, reference: &str) -> Digest {
-        self.cases.hash(&[b"sender-reference", portal.as_str().as_bytes(), reference.as_bytes()])
+    fn reference_hash(&self, portal: &HsaId, reference: &str) -> Result<Digest, Refusal> {
+        self.cases_hash(&[b"sender-reference", portal.as_str().as_bytes(), reference.as_bytes()])
     }
 
     /// The forms as they are now go into `cases`, so that the case can be read when the region has newer ones.
@@ -186,7 +186,8 @@ impl Gateway {
             }
         }
         let reference = submission.sender_reference.as_deref();
-        let reference = reference.map(|reference| key::sender_reference(&self.reference_hash(portal, reference)));
+        let hash = reference.map(|reference| self.reference_hash(portal, reference)).transpose()?;
+        let reference = hash.map(|hash| key::sender_reference(&hash));
         match self.cases.get(conflict).await? {
             Some(taken) if reference.as_ref() == Some(conflict) => {
                 let taken: SenderReference = decode(&taken.value)?;

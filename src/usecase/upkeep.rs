@@ -27,6 +27,9 @@ impl Gateway {
     pub async fn keep_up(&self) -> Result<Upkeep, Refusal> {
         let now = self.now();
         let mut done = Upkeep::default();
+        if self.cases.ready().is_err() {
+            return Ok(done);
+        }
         let due = self.due(&key::follow_up_ends(), now).await?;
         let whole = due.len();
         for id in due {
@@ -62,7 +65,7 @@ impl Gateway {
         relist(&mut change, Some(&before), &case);
         self.tell_portal(&mut change, &case, EventType::Lapsed, now)?;
         let line = AccessEntry::new("budkavle", "system", "lapse", "").at(&case.clinic).of(vec![id]);
-        let line = line.about(&self.citizen_hash(&case.citizen.identifier));
+        let line = line.about(&self.citizen_hash(&case.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         match self.cases.commit(change).await {
             Ok(_) => {

@@ -89,7 +89,7 @@ impl Gateway {
             None => self.tell_receivers(&mut change, &catalog, &case, None, now)?,
         }
         let line = AccessEntry::new(request.portal.as_str(), "portal", "message", request.request);
-        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier));
+        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         let committed = self.cases.commit(change).await?;
         self.feed_of(&case.portal).notify_waiters();
@@ -125,7 +125,7 @@ impl Gateway {
         relist(&mut change, Some(&before), &case);
         self.tell_portal(&mut change, &case, EventType::Withdrawn, now)?;
         let line = AccessEntry::new(visitor.hsa_id.as_str(), "portal", "withdraw", &visitor.request);
-        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier));
+        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         self.cases.commit(change).await?;
         self.feed_of(&case.portal).notify_waiters();

@@ -35,6 +35,8 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper_util::client", &["fetch", "cli/demo"]),
     ("http_body_util", &["http", "fetch", "cli/demo"]),
     ("utoipa", &["http"]),
+    ("form_urlencoded", &["http/form.rs"]),
+    ("multer", &["http/form.rs"]),
     // what lies on disk
     ("sled", &["store/view.rs"]),
     ("crc32fast", &["store"]),

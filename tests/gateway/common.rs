@@ -91,11 +91,11 @@ impl Region {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let doors: Vec<_> = line.split_whitespace().filter_map(|word| word.strip_prefix("https://")).collect();
-        let [portal, staff] = doors[..] else {
+        let [portal, staff, public] = doors[..] else {
             panic!("not started: {}", fs::read_to_string(self.path("log")).unwrap());
         };
-        let (portal_door, staff_door) = (portal.parse().unwrap(), staff.parse().unwrap());
-        Gateway { region: self, child, portal_door, staff_door }
+        let [portal_door, staff_door, public_door] = [portal, staff, public].map(|door| door.parse().unwrap());
+        Gateway { region: self, child, portal_door, staff_door, public_door }
     }
 }
 
@@ -105,6 +105,7 @@ pub struct Gateway {
     child: Child,
     pub portal_door: SocketAddr,
     pub staff_door: SocketAddr,
+    pub public_door: SocketAddr,
 }
 
 impl Drop for Gateway {
@@ -158,6 +159,11 @@ impl Gateway {
         self.at(self.staff_door, Some(&format!("cards/{name}")))
     }
 
+    /// Anybody at the public door.
+    pub fn anyone(&self) -> Caller {
+        self.at(self.public_door, None)
+    }
+
     /// Anybody at any door: a pair below the region's directory, or no certificate.
     pub fn at(&self, door: SocketAddr, identity: Option<&str>) -> Caller {
         let identity = identity.map(|name| self.region.path(name));
@@ -179,9 +185,15 @@ impl Gateway {
     }
 
     /// The same region, run anew once this one has ended.
-    pub fn restarted(mut self) -> Gateway {
+    pub fn restarted(self) -> Gateway {
+        self.restarted_after(|_| {})
+    }
+
+    /// As `restarted`, with something done to the region in between.
+    pub fn restarted_after(mut self, meanwhile: impl FnOnce(&Region)) -> Gateway {
         let region = std::mem::replace(&mut self.region, Region { dir: TempDir::new().unwrap() });
         drop(self);
+        meanwhile(&region);
         region.run()
     }
 

@@ -11,5 +11,6 @@ mod lifecycle;
 mod limits;
 mod operate;
 mod permissions;
+mod public;
 mod refused;
 mod travels;

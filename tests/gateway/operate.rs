@@ -19,7 +19,9 @@ async fn status_tells_doors_stores_region_and_letters_to_people_and_programs() {
     received(&gateway.portal(), "1").await;
     gateway.letters(1).await;
     let status = gateway.operated(&["status"]);
-    let doors = json!({ "portal": gateway.portal_door.to_string(), "staff": gateway.staff_door.to_string() });
+    let [portal, staff, public] =
+        [gateway.portal_door, gateway.staff_door, gateway.public_door].map(|door| door.to_string());
+    let doors = json!({ "portal": portal, "staff": staff, "public": public });
     assert_eq!((&status["doors"], &status["mode"]), (&doors, &json!("test")));
     assert_eq!(status["stores"], json!({ "cases": "working", "common": "working" }));
     assert_eq!(status["region"], json!({ "clinics": 2, "caseTypes": 9, "portals": 2, "roles": 10 }));

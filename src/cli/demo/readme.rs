@@ -32,9 +32,9 @@ const FILES: [(&str, &str); 22] = [
 ];
 
 /// The whole text. `dir` should be absolute, so that the commands can be run from anywhere; the doors are at
-/// `port_base` and the port above it.
+/// `port_base` and the two ports above it.
 pub fn text(dir: &Path, port_base: u16) -> String {
-    let [portal, staff] = [0, 1].map(|step| u32::from(port_base) + step);
+    let [portal, staff, public] = [0, 1, 2].map(|step| u32::from(port_base) + step);
     let place = dir.display();
     let config = quoted(&dir.join("budkavle.toml"));
     let files: String = FILES.iter().map(|(name, what)| format!("  {name:<NAME_COLUMNS$}  {what}\n")).collect();
@@ -55,6 +55,7 @@ Doors, all on localhost over TLS:
 
   https://localhost:{portal}/  portal     systems with a registered certificate
   https://localhost:{staff}/  staff      people with a card
+  https://localhost:{public}/  public     everybody: status and support
 
 Files:
 
@@ -150,8 +151,8 @@ mod tests {
 
     #[test]
     fn the_doors_stand_at_the_base_port_and_above_it_up_to_the_last_port() {
-        let text = text(Path::new("/tmp/try"), 65534);
-        for (port, door) in [(65534, "portal"), (65535, "staff")] {
+        let text = text(Path::new("/tmp/try"), 65533);
+        for (port, door) in [(65533, "portal"), (65534, "staff"), (65535, "public")] {
             assert!(text.contains(&format!("https://localhost:{port}/  {door}")), "{door}");
         }
     }

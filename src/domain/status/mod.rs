@@ -8,12 +8,14 @@
 //! | `event` | what happened, as readers and subscribers are told |
 //! | `subscriber` | who wants to be told of what |
 //! | `board` | everything the pages show, as of one moment |
+//! | `edition` | the pages' language and audience, as the path says them |
 //!
 //! Names follow Statuspage where it has one.
 
 pub mod act;
 pub mod board;
 pub mod component;
+pub mod edition;
 pub mod event;
 pub mod subject;
 pub mod subscriber;

@@ -20,7 +20,7 @@ pub async fn submit(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let key = call.idempotency_key()?.to_owned();
     let submission = call.read::<SubmitCase>()?.read()?;
     let request = Request {
-        portal: &call.caller.hsa_id,
+        portal: &call.known()?.hsa_id,
         key: &key,
         target: "POST /v1/cases",
         body_digest: sha256(&[&call.body]),
@@ -35,7 +35,7 @@ pub async fn message(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let text = call.read::<WriteText>()?.read()?;
     let target = format!("POST /v1/cases/{id}/messages");
     let request = Request {
-        portal: &call.caller.hsa_id,
+        portal: &call.known()?.hsa_id,
         key: &key,
         target: &target,
         body_digest: sha256(&[&call.body]),
@@ -47,7 +47,7 @@ pub async fn message(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
 /// A replay costs the gateway a look-up: it has a bucket of its own, so that a portal in a loop harms nobody.
 fn accepted(api: &Api, call: &Call, acknowledged: Acknowledged) -> Result<Answer, Problem> {
     if acknowledged.replayed
-        && let Err(wait) = api.limits.replay.check(call.caller.hsa_id.as_str().as_bytes())
+        && let Err(wait) = api.limits.replay.check(call.known()?.hsa_id.as_str().as_bytes())
     {
         return Err(Problem::limited("replay-limited", &wait));
     }
@@ -58,12 +58,12 @@ fn accepted(api: &Api, call: &Call, acknowledged: Acknowledged) -> Result<Answer
 }
 
 pub async fn withdraw(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
-    let (version, case) = api.gateway.withdraw_case(&call.visitor(), call.id()?).await?;
+    let (version, case) = api.gateway.withdraw_case(&call.visitor()?, call.id()?).await?;
     Ok(Answer::ok(&CaseChanged::of(version, &case)).etag(version))
 }
 
 pub async fn read(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
-    let view = api.gateway.read_case(&reader(&call), call.id()?).await?;
+    let view = api.gateway.read_case(&reader(&call)?, call.id()?).await?;
     Ok(Answer::ok(&WireCase::of(&view)).etag(view.version))
 }
 
@@ -79,7 +79,7 @@ pub async fn search(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
         received_from: wanted.received_from,
         received_before: wanted.received_before,
     };
-    let page = api.gateway.search_cases(&reader(&call), &search, limit, wanted.cursor.as_deref()).await?;
+    let page = api.gateway.search_cases(&reader(&call)?, &search, limit, wanted.cursor.as_deref()).await?;
     Ok(Answer::ok(&CasePage::of(&page)))
 }
 
@@ -98,10 +98,10 @@ pub async fn inbox(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     };
     let clinic = match call.query.get("clinic") {
         Some(text) => Some(crate::domain::id::HsaId::parse(text).map_err(|_| Problem::new("unknown-clinic"))?),
-        None => api.gateway.only_clinic_of(&call.caller.hsa_id),
+        None => api.gateway.only_clinic_of(&call.known()?.hsa_id),
     };
     let (limit, cursor) = call.paging()?;
-    let page = api.gateway.inbox(&call.visitor(), list, clinic.as_ref(), limit, cursor).await?;
+    let page = api.gateway.inbox(&call.visitor()?, list, clinic.as_ref(), limit, cursor).await?;
     Ok(Answer::ok(&CasePage::of(&page)))
 }
 
@@ -141,13 +141,15 @@ pub async fn close(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
 
 async fn act(api: &Api, call: &Call, act: StaffAct) -> Result<Answer, Problem> {
     let (id, seen) = (call.id()?, call.if_match()?);
-    let (version, case, _) = api.gateway.act_on_case(&call.visitor(), id, seen, act).await?;
+    let (version, case, _) = api.gateway.act_on_case(&call.visitor()?, id, seen, act).await?;
     Ok(Answer::ok(&CaseChanged::of(version, &case)).etag(version))
 }
 
-fn reader(call: &Call) -> Reader {
+fn reader(call: &Call) -> Result<Reader, Problem> {
+    let visitor = call.visitor()?;
     match call.door {
-        Door::Portal => Reader::Portal(call.visitor()),
-        Door::Staff => Reader::Staff(call.visitor()),
+        Door::Portal => Ok(Reader::Portal(visitor)),
+        Door::Staff => Ok(Reader::Staff(visitor)),
+        Door::Public => Err(Problem::new("not-found")),
     }
 }

@@ -22,13 +22,13 @@ pub async fn events(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
         None => 0,
     };
     let (limit, _) = call.paging()?;
-    let page = api.gateway.read_events(&call.visitor(), after, limit, Duration::from_secs(wait)).await?;
+    let page = api.gateway.read_events(&call.visitor()?, after, limit, Duration::from_secs(wait)).await?;
     Ok(Answer::ok(&EventPage::of(&page)))
 }
 
 pub async fn reconciliation(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let date = call.query.get("date").and_then(|text| text.parse().ok());
     let date = date.ok_or_else(|| Problem::new("date-malformed"))?;
-    let day = api.gateway.reconcile(&call.visitor(), date).await?;
+    let day = api.gateway.reconcile(&call.visitor()?, date).await?;
     Ok(Answer::ok(&WireReconciliation::of(&day)))
 }

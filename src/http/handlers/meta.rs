@@ -7,8 +7,9 @@ use super::super::openapi;
 use super::super::problem::{CATALOGUE, Problem};
 use super::super::request::{Call, Door};
 use super::super::response::Answer;
-use super::super::wire::region::{ApiInfo, Whoami, WireMyRoles};
+use super::super::wire::region::{ApiInfo, Health, StoresHealth, Whoami, WireMyRoles};
 use crate::domain::language::Language;
+use crate::store::Store;
 
 pub async fn api_info(_api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
     std::future::ready(Ok(Answer::ok(&ApiInfo {
@@ -32,11 +33,18 @@ pub async fn problems(_api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
         Language::Sv => "Felkoder",
         Language::En => "Problem codes",
     };
+    // Where styles within a page are not allowed there is a sheet of our own.
+    let style = match call.door {
+        Door::Portal | Door::Staff => {
+            "<style>body{max-width:42rem;margin:2rem auto;padding:0 1rem;font:1.0625rem/1.55 system-ui,sans-serif;\
+             color-scheme:light dark}code{font-size:1rem}</style>"
+        }
+        Door::Public => "<link rel=\"stylesheet\" href=\"/status/style.css\">",
+    };
     let mut page = format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"><title>{heading}</title><style>body{{max-width:42rem;\
-         margin:2rem auto;padding:0 1rem;font:1.0625rem/1.55 system-ui,sans-serif;color-scheme:light dark}}\
-         code{{font-size:1rem}}</style></head><body><h1>{heading}</h1><dl>",
+         content=\"width=device-width, initial-scale=1\"><title>{heading}</title>{style}</head>\
+         <body><main><h1>{heading}</h1><dl>",
         language.tag()
     );
     for (code, entry) in CATALOGUE.iter() {
@@ -47,7 +55,7 @@ pub async fn problems(_api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
         let (title, remedy, status) = (escape(&words.title), escape(&words.remedy), entry.status);
         page.push_str(&format!("<dt id=\"{code}\"><code>{code}</code> ({status})</dt><dd>{title}. {remedy}</dd>"));
     }
-    page.push_str("</dl></body></html>");
+    page.push_str("</dl></main></body></html>");
     std::future::ready(Ok(Answer::html(200, page))).await
 }
 
@@ -55,12 +63,38 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// `/` and the like: the status page is what people come for.
+pub async fn home(_api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
+    std::future::ready(Ok(Answer::see_other(call.edition().path("/status")))).await
+}
+
+/// Whether this gateway can do its work: 503 when what everybody needs does not. `cases` may be down while status and
+/// support work.
+pub async fn health(api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
+    let gateway = &api.gateway;
+    let store = |store: &Store| match (store.absence(), store.health().is_failing()) {
+        (Some(_), _) => "closed",
+        (None, true) => "failing",
+        (None, false) => "working",
+    };
+    let (common, cases) = (store(&gateway.common), store(&gateway.cases));
+    let status = match (common, cases) {
+        _ if gateway.is_closing() => "stopping",
+        ("working", "working") => "working",
+        ("working", _) => "degraded",
+        _ => "failing",
+    };
+    let code = if matches!(status, "working" | "degraded") { 200 } else { 503 };
+    let health = Health { status, stores: StoresHealth { common, cases } };
+    std::future::ready(Ok(Answer::json(code, "application/json", &health))).await
+}
+
 pub async fn whoami(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let catalog = api.gateway.catalog();
-    let caller = &call.caller;
+    let caller = call.known()?;
     let portal = match call.door {
         Door::Portal => Some(api.gateway.admit_portal(&caller.hsa_id)?),
-        Door::Staff => None,
+        Door::Staff | Door::Public => None,
     };
     let roles = catalog.clinics_of(&caller.hsa_id);
     let roles = roles.map(|grant| WireMyRoles { clinic: grant.clinic.clone(), roles: grant.roles.clone() });

@@ -314,3 +314,18 @@ pub struct ApiInfo {
     pub api_documentation: &'static str,
     pub api_status: &'static str,
 }
+
+/// How the gateway is, for who watches over it.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `working`, `degraded` (status and support work, cases do not), `failing` or `stopping`.
+    pub status: &'static str,
+    pub stores: StoresHealth,
+}
+
+/// Each `working`, `failing` or `closed`.
+#[derive(Serialize, ToSchema)]
+pub struct StoresHealth {
+    pub common: &'static str,
+    pub cases: &'static str,
+}

@@ -268,11 +268,22 @@ async fn a_chain_beyond_all_reason_is_refused_before_it_is_looked_at() {
     let region = Region::new();
     let portal = region.issue("portal");
     let judge = only(&portal);
-    let verifier = verifier(ClientAuth::Required(judge.clone()), Arc::new(aws_lc_rs::default_provider()));
+    let verifier = verifier(ClientAuth::Required(judge.clone()), Arc::new(aws_lc_rs::default_provider())).unwrap();
     let many = vec![portal.certificate.clone(); CHAIN_CERTIFICATES_MAX];
     verifier.verify_client_cert(&portal.certificate, &many[1..], UnixTime::now()).unwrap();
     assert!(verifier.verify_client_cert(&portal.certificate, &many, UnixTime::now()).is_err());
     let huge = CertificateDer::from(vec![0; CHAIN_BYTES_MAX]);
     assert!(verifier.verify_client_cert(&portal.certificate, &[huge], UnixTime::now()).is_err());
     assert_eq!(judge.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_door_for_everybody_asks_for_no_certificate_and_resumes() {
+    let region = Region::new();
+    let server = region.server(ClientAuth::None);
+    let client = region.client(Some(&region.issue("somebody")));
+    let (first, _) = meet(&server, Arc::clone(&client)).await;
+    assert!(first.unwrap().peer_chain.is_empty());
+    let (again, _) = meet(&server, client).await;
+    assert!(again.unwrap().resumed);
 }

@@ -11,7 +11,7 @@
 //! | cases | `idempotency` hash | the stored answer |
 //! | cases | `sender-reference` hash | which case has it |
 //! | cases | `receipt` case, document | the number of its receipt |
-//! | cases | `letter` id | an owed letter |
+//! | both | `letter` id | an owed letter: about a case in `cases`, any other in `common` |
 //! | cases | `i-…` | index keys: see the functions |
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `notification` | the region: `region` |
 //! | common | `component` `group` `incident` `maintenance` | what is told of services: `status` |

@@ -1,0 +1,220 @@
+//! The public door: anybody comes in, nobody is asked who they are, and it stands when `cases` does not.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::client::Caller;
+use crate::common::{CLINIC, Gateway, Region, received, submission, submit, until};
+
+const SOON: Duration = Duration::from_secs(10);
+/// What stands open to everybody, and nothing else does.
+const TABLE: [&str; 8] = [
+    "GET /v1/api-info",
+    "GET /v1/clinics",
+    "GET /v1/clinics/{hsaId}",
+    "GET /v1/clinics/{hsaId}/case-types",
+    "GET /v1/clinics/{hsaId}/case-types/{caseType}",
+    "GET /v1/health",
+    "GET /v1/openapi.json",
+    "GET /v1/problems",
+];
+
+async fn page(who: &Caller, path: &str, language: &str) -> crate::client::Answer {
+    who.get(path).header("accept", "text/html").header("accept-language", language).await
+}
+
+#[tokio::test]
+async fn anybody_comes_in_and_is_led_to_the_status_page_of_the_asked_edition() {
+    let gateway = Gateway::start();
+    for (path, leads_to) in [
+        ("/", "/status"),
+        ("/en", "/en/status"),
+        ("/invanare", "/invanare/status"),
+        ("/en/invanare", "/en/invanare/status"),
+    ] {
+        let told = gateway.anyone().get(path).await.expect(303);
+        assert_eq!(told.header("location"), leads_to);
+    }
+    // A certificate is not asked for, and whoever has one is nobody in particular.
+    let holder = gateway.at(gateway.public_door, Some("cards/receiver"));
+    holder.get("/v1/health").await.expect(200);
+    holder.get("/v1/whoami").await.refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn what_stands_open_is_what_the_table_says() {
+    let gateway = Gateway::start();
+    let anyone = gateway.anyone();
+    let document = anyone.get("/v1/openapi.json").await.expect(200).json();
+    assert_eq!(document["security"], serde_json::json!([]));
+    let mut described: Vec<String> = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        described.extend(methods.as_object().unwrap().keys().map(|m| format!("{} {path}", m.to_uppercase())));
+    }
+    described.sort();
+    for route in TABLE {
+        assert!(described.iter().any(|d| d == route), "{route} is not open");
+    }
+    for route in &described {
+        let (method, path) = route.split_once(' ').unwrap();
+        let of_portals = ["/v1/cases", "/v1/events", "/v1/reconciliation", "/v1/inbox", "/v1/whoami", "/v1/me"];
+        assert!(!of_portals.iter().any(|p| path.starts_with(p)) && !path.contains("roles"), "{route} is open");
+        if TABLE.contains(&route.as_str()) {
+            let path = path.replace("{hsaId}", CLINIC).replace("{caseType}", "fornya-recept");
+            anyone.ask(method, &path).await.expect(200);
+        }
+    }
+    for (method, path) in
+        [("POST", "/v1/cases"), ("GET", "/v1/inbox"), ("GET", "/v1/events"), ("GET", "/v1/me/notifications")]
+    {
+        anyone.ask(method, path).await.refused(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn a_clinic_is_shown_with_what_can_be_sent_to_it_but_without_forms() {
+    let gateway = Gateway::start();
+    let path = format!("/v1/clinics/{CLINIC}/case-types/fornya-recept");
+    let (seen, known) = (gateway.anyone().get(&path).await.expect(200), gateway.portal().get(&path).await.expect(200));
+    assert!(seen.json().get("questionQuestionnaire").is_none());
+    assert!(known.json()["questionQuestionnaire"].is_object());
+    assert_eq!(seen.json()["title"], known.json()["title"]);
+    let clinics = gateway.anyone().get("/v1/clinics").await.expect(200).json();
+    assert!(clinics["items"].as_array().unwrap().iter().any(|c| c["hsaId"] == CLINIC && c["telephone"].is_string()));
+}
+
+#[tokio::test]
+async fn every_answer_forbids_what_pages_here_never_need() {
+    let gateway = Gateway::start();
+    let anyone = gateway.anyone();
+    for path in ["/v1/health", "/v1/nothing", "/", "/v1/problems"] {
+        let told = anyone.get(path).header("accept", "text/html").await;
+        let policy = told.header("content-security-policy");
+        for rule in [
+            "default-src 'none'",
+            "style-src 'self'",
+            "script-src 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(told.header("set-cookie"), "", "{path}");
+        assert_eq!((told.header("x-content-type-options"), told.header("referrer-policy")), ("nosniff", "no-referrer"));
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_a_person_gets_a_page_and_a_program_a_problem() {
+    let gateway = Gateway::start();
+    let anyone = gateway.anyone();
+    for (path, asked, lang, words) in [
+        ("/ingenting", "sv", "sv", "Till driftstatus"),
+        ("/nothing", "en", "en", "To the status page"),
+        ("/en/nothing", "sv", "en", "To the status page"),
+        ("/en/invanare/nothing", "sv", "en", "To the status page"),
+        ("/v1/inbox", "sv", "sv", "Till driftstatus"),
+    ] {
+        let told = page(&anyone, path, asked).await.expect(404);
+        assert!(told.header("content-type").starts_with("text/html"), "{path}");
+        assert!(told.text().contains(&format!("<html lang=\"{lang}\">")) && told.text().contains(words), "{path}");
+        assert!(!told.text().contains("<style") && !told.text().contains("<script"), "{path}");
+    }
+    anyone.get("/nothing").await.refused(404, "not-found");
+    anyone.ask("DELETE", "/v1/clinics").await.refused(405, "method-not-allowed");
+}
+
+fn limited(settings: &str) -> Gateway {
+    Region::prepare().with(&format!("[limits]\n{settings}")).run()
+}
+
+#[tokio::test]
+async fn an_address_that_asks_or_writes_too_much_waits_and_another_does_not() {
+    let gateway = limited("public-request-per-minute = 30\npublic-write-per-minute = 2");
+    let (greedy, modest) = (gateway.anyone(), gateway.anyone().from([127, 0, 0, 2]));
+    for _ in 0..2 {
+        greedy.ask("POST", "/v1/nothing").await.refused(404, "not-found");
+    }
+    let told = greedy.ask("POST", "/v1/nothing").await;
+    assert_eq!(told.header("retry-after"), "30");
+    told.refused(429, "rate-limited");
+    // Reading is not writing.
+    greedy.get("/v1/api-info").await.expect(200);
+    modest.ask("POST", "/v1/nothing").await.refused(404, "not-found");
+    for _ in 0..30 {
+        greedy.get("/v1/api-info").await;
+    }
+    greedy.get("/v1/api-info").await.refused(429, "rate-limited");
+    modest.get("/v1/api-info").await.expect(200);
+    // A crowd at this door costs nobody at the others anything.
+    gateway.portal().get("/v1/whoami").await.expect(200);
+}
+
+#[tokio::test]
+async fn one_address_holds_so_many_connections_and_the_next_is_closed_until_one_is_given_back() {
+    let gateway = Region::prepare().changed("[public]", "[public]\nconnections-per-address-max = 2").run();
+    let (first, second, third) = (gateway.anyone(), gateway.anyone(), gateway.anyone());
+    first.get("/v1/api-info").await.expect(200);
+    second.get("/v1/api-info").await.expect(200);
+    assert!(third.get("/v1/api-info").attempt().await.is_err());
+    gateway.anyone().from([127, 0, 0, 2]).get("/v1/api-info").await.expect(200);
+    drop(first);
+    until("the place is free", SOON, async || third.get("/v1/api-info").attempt().await.ok()).await.expect(200);
+}
+
+fn journal(region: &Region) -> PathBuf {
+    let files = fs::read_dir(region.path("data/cases/journal")).unwrap().map(|file| file.unwrap().path());
+    files.min().unwrap()
+}
+
+#[tokio::test]
+async fn with_a_damaged_cases_store_status_stands_and_cases_come_back_with_the_repaired_file_without_a_restart() {
+    let gateway = Gateway::start();
+    let case = received(&gateway.portal(), "1").await;
+    for key in ["2", "3", "4"] {
+        received(&gateway.portal(), key).await;
+    }
+    let mut good = Vec::new();
+    let gateway = gateway.restarted_after(|region| {
+        good = fs::read(journal(region)).unwrap();
+        let mut damaged = good.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 0xff;
+        fs::write(journal(region), damaged).unwrap();
+    });
+    let health = gateway.anyone().get("/v1/health").await.expect(200).json();
+    assert_eq!((&health["status"], &health["stores"]["cases"]), (&"degraded".into(), &"closed".into()));
+    gateway.anyone().get("/").await.expect(303);
+    let (portal, receiver) = (gateway.portal(), gateway.receiver());
+    portal.get("/v1/whoami").await.expect(200);
+    let told = submit(&portal, "5", &submission("kontakta-mig")).await;
+    assert_eq!(told.header("retry-after"), "60");
+    told.refused(503, "cases-unavailable");
+    portal.get("/v1/events").await.refused(503, "cases-unavailable");
+    receiver.get(&format!("/v1/inbox?clinic={CLINIC}")).await.refused(503, "cases-unavailable");
+    receiver.get(&format!("/v1/cases/{case}")).await.refused(503, "cases-unavailable");
+    let told = gateway.operated(&["status"])["stores"].clone();
+    assert!(told["cases"].as_str().unwrap().starts_with("not open: "), "{told}");
+    assert_eq!(told["common"], "working");
+    assert!(gateway.log().contains("cases cannot be opened") && gateway.log().contains("reload"), "{}", gateway.log());
+
+    fs::write(journal(&gateway.region), &good).unwrap();
+    gateway.signal("HUP");
+    let opened = async || Some(portal.get(&format!("/v1/cases/{case}")).await).filter(|told| told.status == 200);
+    until("cases is open again", SOON, opened).await;
+    submit(&portal, "5", &submission("kontakta-mig")).await.expect(201);
+    assert_eq!(gateway.operated(&["status"])["stores"]["cases"], "working");
+    assert_eq!(gateway.anyone().get("/v1/health").await.expect(200).json()["status"], "working");
+    // The letters that it owed go out now.
+    gateway.letters(1).await;
+}
+
+#[tokio::test]
+async fn without_common_nothing_starts() {
+    let region = Region::prepare();
+    fs::write(region.path("data/common/keyring.json"), "{}").unwrap();
+    let ended = crate::common::budkavle(&["run", "--config", &region.config()]);
+    assert_eq!(ended.status.code(), Some(65), "{}", String::from_utf8_lossy(&ended.stderr));
+}
