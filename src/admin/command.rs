@@ -181,6 +181,7 @@ async fn status(operations: &Operations) -> Result<Value, String> {
             "cases": store_state(&gateway.cases),
             "common": store_state(&gateway.common),
         },
+        "smarthosts": operations.mailer.report(),
         "trust": (operations.trust)(),
         "region": {
             "clinics": catalog.clinics.len(),

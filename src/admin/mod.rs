@@ -17,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 pub use self::command::{CaseTypeFile, Command, LogStore};
+use crate::mail::Mailer;
 use crate::outbox::Counters;
 use crate::usecase::Gateway;
 
@@ -42,6 +43,7 @@ pub struct Facts {
 pub struct Operations {
     pub gateway: Arc<Gateway>,
     pub outbox: Arc<Counters>,
+    pub mailer: Arc<Mailer>,
     pub facts: Arc<Facts>,
     /// Issuers, revocation lists and our own certificates as they are now.
     pub trust: Arc<dyn Fn() -> Value + Send + Sync>,

@@ -2,6 +2,7 @@
 //! is repaired silently; each fault names its key and what to write instead.
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
     let (portal, staff, public) = (portal?, staff?, public?);
     let (mail, from, bounce_address) = (mail?, from?, bounce?);
+    let mail_domain = mail_domain(scrutiny, file.mail.get_ref(), &from);
     Some(Config {
         mode,
         data_dir: base.join(file.data_dir),
@@ -75,6 +77,9 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         mail_from: mail::Sender { name: file.mail.get_ref().from_name.clone(), address: from },
         bounce_address,
         letters_at_once,
+        mail_domain,
+        mail_strict: file.mail.get_ref().strict,
+        incoming_maildir: file.mail.get_ref().incoming_maildir.as_ref().map(|path| base.join(path)),
         limits,
         log: telemetry::Settings { filter: file.log.filter.unwrap_or_else(|| LOG_DEFAULT.to_owned()) },
     })
@@ -237,14 +242,38 @@ fn mail_settings(
             scrutiny.fault(mail.span(), "transport \"directory\" needs `directory`", "add `directory = \"mail\"`");
             return None;
         };
+        if let Some(second) = &table.second {
+            scrutiny.fault(second.span(), "a second smarthost goes with transport \"smtp\"", "leave it out");
+        }
         return Some(mail::Settings::Directory { path: base.join(path) });
     }
-    let (Some(host), Some(hello_name)) = (&table.host, &table.hello_name) else {
+    let first = smarthost(scrutiny, base, mail.span(), table.first(), connections_max);
+    let second = table.second.as_ref().map(|second| {
+        let mut table = second.get_ref().clone();
+        table.hello_name = table.hello_name.or_else(|| mail.get_ref().hello_name.clone());
+        smarthost(scrutiny, base, second.span(), table, connections_max)
+    });
+    let second = match second {
+        None => None,
+        Some(second) => Some(second?),
+    };
+    Some(mail::Settings::Smtp { first: first?, second })
+}
+
+fn smarthost(
+    scrutiny: &mut Scrutiny,
+    base: &Path,
+    place: Range<usize>,
+    table: file::Smarthost,
+    connections_max: usize,
+) -> Option<Box<mail::SmtpSettings>> {
+    let credentials = credentials(scrutiny, base, &place, &table);
+    let (Some(host), Some(hello_name)) = (table.host, table.hello_name) else {
         let remedy = "add `host = \"smtp.region.example\"` and `hello-name = \"gateway.region.example\"`";
-        scrutiny.fault(mail.span(), "transport \"smtp\" needs `host` and `hello-name`", remedy);
+        scrutiny.fault(place, "transport \"smtp\" needs `host` and `hello-name`", remedy);
         return None;
     };
-    let mut smtp = mail::SmtpSettings::new(host.clone(), hello_name.clone());
+    let mut smtp = mail::SmtpSettings::new(host, hello_name);
     if table.security == Some(file::Security::Starttls) {
         smtp.security = mail::Security::StartTls;
         smtp.port = 587;
@@ -252,20 +281,36 @@ fn mail_settings(
     smtp.port = table.port.unwrap_or(smtp.port);
     smtp.ca_file = table.ca_file.as_ref().map(|file| base.join(file));
     smtp.connections_max = connections_max;
-    smtp.credentials = credentials(scrutiny, base, mail);
+    smtp.credentials = credentials;
     if let Err(error) = smtp.check() {
-        scrutiny.fault(mail.span(), error.to_string().replace('_', "-"), "see the reference file for each key");
+        scrutiny.fault(place, error.to_string().replace('_', "-"), "see the reference file for each key");
     }
-    Some(mail::Settings::Smtp(Box::new(smtp)))
+    Some(Box::new(smtp))
 }
 
-fn credentials(scrutiny: &mut Scrutiny, base: &Path, mail: &Spanned<file::Mail>) -> Option<mail::Credentials> {
-    let table = mail.get_ref();
+/// The domain in Message-IDs and in the addresses that bounces go to.
+fn mail_domain(scrutiny: &mut Scrutiny, mail: &file::Mail, from: &MailAddress) -> String {
+    let Some(domain) = &mail.domain else { return from.domain().to_owned() };
+    match MailAddress::parse(&format!("b@{}", domain.get_ref())) {
+        Ok(address) => address.domain().to_owned(),
+        Err(error) => {
+            scrutiny.fault(domain.span(), error.to_string(), "such as \"status.region.example\"");
+            domain.get_ref().clone()
+        }
+    }
+}
+
+fn credentials(
+    scrutiny: &mut Scrutiny,
+    base: &Path,
+    place: &Range<usize>,
+    table: &file::Smarthost,
+) -> Option<mail::Credentials> {
     let (user, path) = match (&table.user, &table.password_file) {
         (None, None) => return None,
         (Some(user), Some(path)) => (user.clone(), base.join(path)),
         _ => {
-            scrutiny.fault(mail.span(), "`user` and `password-file` go together", "give both or neither");
+            scrutiny.fault(place.clone(), "`user` and `password-file` go together", "give both or neither");
             return None;
         }
     };
@@ -275,7 +320,7 @@ fn credentials(scrutiny: &mut Scrutiny, base: &Path, mail: &Spanned<file::Mail>)
             Some(mail::Credentials { user, password })
         }
         Err(error) => {
-            scrutiny.fault(mail.span(), unreadable(&path, &error), "make it readable for the service's user");
+            scrutiny.fault(place.clone(), unreadable(&path, &error), "make it readable for the service's user");
             None
         }
     }

@@ -133,6 +133,38 @@ pub struct Mail {
     pub password_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
     pub connections_max: Option<Spanned<usize>>,
+    pub second: Option<Spanned<Smarthost>>,
+    pub domain: Option<Spanned<String>>,
+    pub incoming_maildir: Option<PathBuf>,
+    #[serde(default)]
+    pub strict: bool,
+}
+
+/// What `[mail]` says of the first smarthost, and `[mail.second]` of the second.
+#[derive(Deserialize, Clone)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Smarthost {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub security: Option<Security>,
+    pub hello_name: Option<String>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Mail {
+    pub fn first(&self) -> Smarthost {
+        Smarthost {
+            host: self.host.clone(),
+            port: self.port,
+            security: self.security,
+            hello_name: self.hello_name.clone(),
+            user: self.user.clone(),
+            password_file: self.password_file.clone(),
+            ca_file: self.ca_file.clone(),
+        }
+    }
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

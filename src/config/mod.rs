@@ -67,6 +67,13 @@ pub struct Config {
     pub mail_from: mail::Sender,
     pub bounce_address: crate::domain::mail_address::MailAddress,
     pub letters_at_once: usize,
+    /// Of Message-IDs, of the addresses that bounces of notices go to, and of those to leave by.
+    pub mail_domain: String,
+    /// A notice's recipient is marked on disk before its letter is sent, one by one: slower, hardly a duplicate after a
+    /// crash.
+    pub mail_strict: bool,
+    /// Where bounces and wishes to leave are picked up.
+    pub incoming_maildir: Option<PathBuf>,
     pub limits: LimitsSettings,
     pub log: telemetry::Settings,
 }

@@ -29,7 +29,7 @@ fn the_reference_file_holds_the_defaults() {
             assert_eq!(format!("{config:?}"), whole, "without `{line}`");
         }
     }
-    assert_eq!(optional, 24);
+    assert_eq!(optional, 25);
 }
 
 /// serde lists the known keys of a table when it meets an unknown one: each must be in the reference.
@@ -51,7 +51,7 @@ fn the_reference_file_holds_every_key() {
                 let l = l.trim_start_matches("# ");
                 l.starts_with(&format!("{key} ="))
                     || l.starts_with(&format!("[{key}]"))
-                    || l.contains(&format!(".{key}]]"))
+                    || l.contains(&format!(".{key}]"))
             });
             assert!(stands, "`{key}` is not in the reference file");
             keys += 1;
@@ -66,6 +66,37 @@ fn production_takes_no_letters_in_a_directory() {
     let told = read(&source).unwrap_err();
     assert!(told.contains("production sends letters"), "{told}");
     assert!(read(&source.replace("mode = \"production\"", "mode = \"test\"")).is_ok());
+}
+
+/// The second smarthost of the reference file, put in use.
+fn with_second(keys: &str) -> String {
+    let source = REFERENCE.replace("# [mail.second]", "[mail.second]");
+    source.replace("# host = \"smtp2.region.example\"\n# port = 465\n", keys)
+}
+
+#[test]
+fn a_second_smarthost_is_read_like_the_first_and_says_hello_as_the_first_does() {
+    let told =
+        format!("{:?}", read(&with_second("host = \"smtp2.region.example\"\nsecurity = \"starttls\"\n")).unwrap().mail);
+    assert!(told.contains("host: \"smtp2.region.example\", port: 587"), "{told}");
+    assert_eq!(told.matches("hello_name: \"gateway.region.example\"").count(), 2, "{told}");
+    for (keys, fault) in [
+        ("port = 25\n", "needs `host` and `hello-name`"),
+        ("host = \"a b\"\n", "smarthost's DNS name"),
+        ("host = \"smtp2.region.example\"\nuser = \"x\"\n", "go together"),
+        ("host = \"smtp2.region.example\"\nconnections-max = 2\n", "known here"),
+    ] {
+        let told = read(&with_second(keys)).unwrap_err();
+        assert!(told.contains(fault), "{keys}: {told}");
+    }
+}
+
+#[test]
+fn letters_name_the_from_addresss_domain_or_another_that_is_one() {
+    assert_eq!(read(REFERENCE).unwrap().mail_domain, "region.example");
+    let domain = |domain: &str| read(&REFERENCE.replace("# domain = \"status.region.example\"", domain));
+    assert_eq!(domain("domain = \"Status.Region.Example\"").unwrap().mail_domain, "status.region.example");
+    assert!(domain("domain = \"localhost\"").unwrap_err().contains("help: such as \"status.region.example\""));
 }
 
 #[test]

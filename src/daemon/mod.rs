@@ -213,6 +213,7 @@ impl Daemon {
         let operations = Operations {
             gateway: gateway.clone(),
             outbox: counters,
+            mailer: mailer.clone(),
             facts: Arc::new(facts(&config, addresses)),
             trust: {
                 let (trust, doors) = (trust.clone(), doors.clone());

@@ -3,7 +3,7 @@
 //! The rules are RFC 5321 sections 4.2 and 4.5.3.2 for phases, RFC 3463 and RFC 5248 for enhanced codes. The three
 //! digits alone are not enough: a 550 may mean a dead address, a full mailbox or a smarthost that distrusts us.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
 use crate::net::outgoing::TlsFault;
 
@@ -69,6 +69,8 @@ pub enum Cause {
     TooLarge,
     /// A file is named by it.
     NoMessageId,
+    /// Every smarthost is left in peace after faults; for so long yet.
+    Resting(Duration),
     /// `Mailer::close` has been called.
     Closing,
 }
@@ -135,7 +137,8 @@ pub(super) fn failure(trouble: Trouble) -> Delivery {
     }
 }
 
-enum Verdict {
+/// What a 5xx means.
+pub(super) enum Verdict {
     Dead,
     Soft,
     Policy,
@@ -143,8 +146,8 @@ enum Verdict {
     Unsaid,
 }
 
-/// What a 5xx means, by the enhanced code first.
-fn verdict(reply: Reply) -> Verdict {
+/// By the enhanced code first.
+pub(super) fn verdict(reply: Reply) -> Verdict {
     match reply.enhanced {
         // 5.1.7 and 5.1.8 are about the sender: ours.
         Some(EnhancedCode(_, 1, 7 | 8) | EnhancedCode(_, 7, _)) => Verdict::Policy,
@@ -167,6 +170,13 @@ impl Delivery {
                 Some(trouble)
             }
         }
+    }
+}
+
+impl Trouble {
+    /// How long to wait before another letter is worth a try, when that is known.
+    pub fn retry_in(&self) -> Option<Duration> {
+        if let Cause::Resting(left) = self.cause { Some(left) } else { None }
     }
 }
 
@@ -209,6 +219,7 @@ impl fmt::Display for Cause {
             Cause::Unfit(why) => write!(f, "{why}"),
             Cause::TooLarge => f.write_str("the letter is larger than the server takes"),
             Cause::NoMessageId => f.write_str("the letter has no plain Message-ID"),
+            Cause::Resting(left) => write!(f, "no smarthost works, the next try comes in {} s", left.as_secs()),
             Cause::Closing => f.write_str("the gateway is stopping"),
         }
     }

@@ -4,7 +4,7 @@
 //! is dropped half-way, by a timer or a stop, takes its connection with it. A connection that were used again would
 //! read the old letter's replies as the new one's.
 
-use std::{future::Future, io, time::Duration};
+use std::{borrow::Cow, future::Future, io, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::FutureExt;
@@ -38,6 +38,8 @@ struct Extensions {
     start_tls: bool,
     auth_plain: bool,
     auth_login: bool,
+    /// RFC 3461.
+    dsn: bool,
     /// Octets; `None` when not announced or unlimited.
     size_max: Option<usize>,
 }
@@ -51,6 +53,7 @@ impl Extensions {
             match words.next() {
                 Some("PIPELINING") => extensions.pipelining = true,
                 Some("STARTTLS") => extensions.start_tls = true,
+                Some("DSN") => extensions.dsn = true,
                 Some("SIZE") => {
                     extensions.size_max = words.next().and_then(|n| n.parse().ok()).filter(|octets| *octets > 0);
                 }
@@ -73,6 +76,8 @@ enum After {
     Ready,
     /// RSET must come first.
     Reset,
+    /// The next letter's transaction has begun.
+    Opened,
     Close,
 }
 
@@ -83,6 +88,8 @@ pub(super) struct Session<S> {
     extensions: Extensions,
     timeouts: Timeouts,
     needs_reset: bool,
+    /// Whose MAIL, RCPT and DATA went out behind the last letter's end; their replies are still to be read.
+    opened: Option<Envelope>,
     letters: u32,
 }
 
@@ -110,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             extensions: Extensions::default(),
             timeouts: timeouts.clone(),
             needs_reset: false,
+            opened: None,
             letters: 0,
         }
     }
@@ -140,6 +148,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.letters
     }
 
+    /// Whose transaction has begun, when one has.
+    pub(super) fn opened(&self) -> Option<&Envelope> {
+        self.opened.as_ref()
+    }
+
     /// Whether the server has said nothing since the last reply: no farewell, no end, nothing out of turn.
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut octet = [0; 1];
@@ -147,21 +160,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Offers one letter to one recipient. The session comes back only when it can take another.
-    pub(super) async fn send(mut self, envelope: &Envelope, body: &Body) -> (Delivery, Option<Session<S>>) {
-        let (delivery, after) = self.transaction(envelope, body).await;
+    ///
+    /// With `next`, and where the server can take it, that letter's transaction begins behind this one's end: RFC 2920
+    /// section 3.1 lets the letter itself be the first of a group. The session is then good for that letter only.
+    pub(super) async fn send(
+        mut self,
+        envelope: &Envelope,
+        body: &Body,
+        next: Option<&Envelope>,
+    ) -> (Delivery, Option<Session<S>>) {
+        let next = next.filter(|_| self.extensions.pipelining);
+        let (delivery, after) = self.transaction(envelope, body, next).await;
         self.letters = self.letters.saturating_add(1);
         match after {
             After::Close => return (delivery, None),
             After::Reset => self.needs_reset = true,
+            After::Opened => self.opened = next.cloned(),
             After::Ready => {}
         }
         (delivery, Some(self))
     }
 
-    async fn transaction(&mut self, envelope: &Envelope, body: &Body) -> (Delivery, After) {
+    async fn transaction(&mut self, envelope: &Envelope, body: &Body, next: Option<&Envelope>) -> (Delivery, After) {
+        let opened = self.opened.take();
+        let is_opened = opened.is_some();
+        if opened.is_some_and(|opened| opened != *envelope) {
+            return (failure(Trouble { phase: Phase::MailFrom, cause: Cause::OutOfTurn }), After::Close);
+        }
         if self.extensions.size_max.is_some_and(|max| body.size() > max) {
             let trouble = Trouble { phase: Phase::Check, cause: Cause::TooLarge };
-            return (failure(trouble), After::Ready);
+            return (failure(trouble), if is_opened { After::Close } else { After::Ready });
         }
         if self.needs_reset {
             let reset = self.command(Phase::Reset, "RSET\r\n").await;
@@ -170,21 +198,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             self.needs_reset = false;
         }
-        match self.open(envelope).await {
-            Ok(()) => self.letter(body).await,
+        match self.open(envelope, is_opened).await {
+            Ok(()) => self.letter(body, next).await,
             Err(ended) => ended,
         }
     }
 
-    /// MAIL, RCPT and DATA, in one write where the server can take it. `Ok` when it waits for the letter.
-    async fn open(&mut self, envelope: &Envelope) -> Result<(), (Delivery, After)> {
-        let steps = [
-            (Phase::MailFrom, format!("MAIL FROM:<{}>\r\n", envelope.from.expose())),
-            (Phase::RcptTo, format!("RCPT TO:<{}>\r\n", envelope.to.expose())),
+    /// MAIL, RCPT and DATA.
+    fn commands(&self, envelope: &Envelope) -> [(Phase, String); 3] {
+        let (id, notify) = match &envelope.id {
+            Some(id) if self.extensions.dsn => (format!(" RET=HDRS ENVID={}", id.as_str()), " NOTIFY=FAILURE,DELAY"),
+            _ => (String::new(), ""),
+        };
+        [
+            (Phase::MailFrom, format!("MAIL FROM:<{}>{id}\r\n", envelope.from.expose())),
+            (Phase::RcptTo, format!("RCPT TO:<{}>{notify}\r\n", envelope.to.expose())),
             (Phase::Data, "DATA\r\n".to_owned()),
-        ];
+        ]
+    }
+
+    /// Says them, in one write where the server can take it and unless they are said. `Ok` when it waits for the letter.
+    async fn open(&mut self, envelope: &Envelope, is_opened: bool) -> Result<(), (Delivery, After)> {
+        let steps = self.commands(envelope);
         let pipelining = self.extensions.pipelining;
-        if pipelining {
+        if pipelining && !is_opened {
             let all: String = steps.iter().map(|(_, line)| line.as_str()).collect();
             self.write(Phase::MailFrom, &all).await.map_err(|trouble| (failure(trouble), After::Close))?;
         }
@@ -221,8 +258,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    /// The letter and its final dot in one write, then the reply that counts.
-    async fn letter(&mut self, body: &Body) -> (Delivery, After) {
+    /// The letter, its final dot and the commands of the next one in one write, then the reply that counts.
+    async fn letter(&mut self, body: &Body, next: Option<&Envelope>) -> (Delivery, After) {
         // A reply before its cause can only be a refusal; taken for the dot's, a 250 would lose the letter.
         if !self.parser.is_empty() {
             return match self.reply(Phase::Body).await {
@@ -231,8 +268,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Err(trouble) => (failure(trouble), After::Close),
             };
         }
+        let bytes = match next {
+            None => Cow::Borrowed(body.as_bytes()),
+            Some(next) => {
+                let commands = self.commands(next).map(|(_, line)| line).concat();
+                Cow::Owned([body.as_bytes(), commands.as_bytes()].concat())
+            }
+        };
         let mut sent = 0;
-        let written = timeout(self.timeouts.body, write_counted(&mut self.stream, body.as_bytes(), &mut sent)).await;
+        let written = timeout(self.timeouts.body, write_counted(&mut self.stream, &bytes, &mut sent)).await;
         let phase = if body.dot_begun(sent) { Phase::Dot } else { Phase::Body };
         let whole = matches!(written, Ok(Ok(())));
         let answer = match written {
@@ -245,20 +289,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Err(_) => Err(Trouble { phase, cause: Cause::TimedOut }),
         };
+        // A letter's end ends its transaction, whatever the reply: MAIL may follow without RSET (RFC 5321 section 4.1.1.4).
+        let going_on = |otherwise| if next.is_some() { After::Opened } else { otherwise };
         match answer {
             Ok(FullReply { reply, .. }) if phase == Phase::Dot && reply.class() == 2 => {
-                (Delivery::Accepted { reply }, if whole { After::Ready } else { After::Close })
+                (Delivery::Accepted { reply }, if whole { going_on(After::Ready) } else { After::Close })
             }
             Ok(FullReply { reply, .. }) => {
                 let usable = whole && reply.is_refusal() && reply.code != 421;
-                (refusal(phase, reply), if usable { After::Reset } else { After::Close })
+                (refusal(phase, reply), if usable { going_on(After::Reset) } else { After::Close })
             }
             Err(trouble) => (failure(trouble), After::Close),
         }
     }
 
-    /// Says goodbye, as far as the server listens.
+    /// Says goodbye, as far as the server listens. One that waits for a letter does not: it is left without a word.
     pub(super) async fn quit(mut self) {
+        if self.opened.is_some() {
+            return;
+        }
         let goodbye = async {
             self.stream.write_all(b"QUIT\r\n").await?;
             self.stream.flush().await?;

@@ -19,10 +19,12 @@ const HEADER_TEXT_CHARS_MAX: usize = 200;
 const MESSAGE_ID_SIDE_OCTETS_MAX: usize = 120;
 /// Octets of a Message-ID that go into the MIME boundary.
 const BOUNDARY_ID_OCTETS_MAX: usize = 60;
+/// Octets of a link, so that it fits one line of a header.
+pub(super) const LINK_OCTETS_MAX: usize = 500;
 /// How much of a letter is searched for its Message-ID, in lines.
 const HEADER_LINES_MAX: usize = 200;
 
-/// Everything a letter about a case is made of. Two letters of the same facts are byte-identical.
+/// Everything a letter to one person is made of; a notice to many is `notice`'s. Two letters of the same facts are byte-identical.
 pub struct Letter {
     pub from: Sender,
     pub to: MailAddress,
@@ -68,6 +70,12 @@ pub enum LetterError {
     MessageId,
     #[error("the date lies before 1970")]
     Date,
+    #[error("the list's name is words of letters and digits, its id a domain name such as driftinfo.region.example")]
+    List,
+    #[error("a link is at most {LINK_OCTETS_MAX} octets of letters, digits and :/.-_~+@%?")]
+    Link,
+    #[error("the texts hold a link to leave by, and this recipient has none")]
+    NoLeave,
     #[error("the letter could not be put together")]
     Build,
 }
@@ -107,7 +115,12 @@ impl MessageId {
     pub(super) fn of(letter: &[u8]) -> Option<MessageId> {
         let header = letter.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).take(HEADER_LINES_MAX);
         let line = header.take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(b"Message-ID: "))?;
-        let (left, domain) = std::str::from_utf8(line).ok()?.strip_prefix('<')?.strip_suffix('>')?.split_once('@')?;
+        MessageId::read(std::str::from_utf8(line).ok()?)
+    }
+
+    /// Reads one with its angle brackets, of the kind that we make.
+    pub(super) fn read(text: &str) -> Option<MessageId> {
+        let (left, domain) = text.strip_prefix('<')?.strip_suffix('>')?.split_once('@')?;
         MessageId::new(left, domain).ok()
     }
 
@@ -116,7 +129,7 @@ impl MessageId {
     }
 
     /// At most 70 octets (RFC 2046 section 5.1.1). The end of an id tells more than its beginning.
-    fn boundary(&self) -> String {
+    pub(super) fn boundary(&self) -> String {
         let tail = self.left.len().saturating_sub(BOUNDARY_ID_OCTETS_MAX);
         format!("=_{}", self.left.get(tail..).unwrap_or_default())
     }
@@ -134,23 +147,14 @@ impl Letter {
     /// Both parts are quoted-printable: the wire is 7-bit, and the boundary, which holds `=_`, cannot occur in them
     /// (RFC 2045 section 6.7).
     pub fn to_bytes(&self) -> Result<Vec<u8>, LetterError> {
-        if self.subject.trim().is_empty() {
-            return Err(LetterError::NoSubject);
-        }
-        check_text(HeaderText::Subject, &self.subject)?;
-        self.from.name.as_deref().map_or(Ok(()), |name| check_text(HeaderText::SenderName, name))?;
-        // The header library panics on earlier dates; later ones than it can write are no `Timestamp`.
-        if self.date < Timestamp::UNIX_EPOCH {
-            return Err(LetterError::Date);
-        }
-        let address = |address: &MailAddress| address.expose().parse::<Address>().map_err(|_| LetterError::Address);
+        check_facts(&self.from, &self.subject, self.date)?;
         let parts = MultiPart::alternative()
             .boundary(self.message_id.boundary())
             .singlepart(part(ContentType::TEXT_PLAIN, &self.text))
             .singlepart(part(ContentType::TEXT_HTML, &self.html));
         let message = Message::builder()
-            .from(Mailbox::new(self.from.name.clone(), address(&self.from.address)?))
-            .to(Mailbox::new(None, address(&self.to)?))
+            .from(mailbox(self.from.name.clone(), &self.from.address)?)
+            .to(mailbox(None, &self.to)?)
             .subject(self.subject.clone())
             .date(SystemTime::from(self.date))
             .message_id(Some(self.message_id.to_string()))
@@ -165,8 +169,24 @@ impl Letter {
     }
 }
 
-fn header(name: &'static str, value: &str) -> HeaderValue {
+pub(super) fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+pub(super) fn mailbox(name: Option<String>, address: &MailAddress) -> Result<Mailbox, LetterError> {
+    let address = address.expose().parse::<Address>().map_err(|_| LetterError::Address)?;
+    Ok(Mailbox::new(name, address))
+}
+
+/// What every letter's header is made of.
+pub(super) fn check_facts(from: &Sender, subject: &str, date: Timestamp) -> Result<(), LetterError> {
+    if subject.trim().is_empty() {
+        return Err(LetterError::NoSubject);
+    }
+    check_text(HeaderText::Subject, subject)?;
+    from.name.as_deref().map_or(Ok(()), |name| check_text(HeaderText::SenderName, name))?;
+    // The header library panics on earlier dates; later ones than it can write are no `Timestamp`.
+    if date < Timestamp::UNIX_EPOCH { Err(LetterError::Date) } else { Ok(()) }
 }
 
 fn part(kind: ContentType, text: &str) -> SinglePart {

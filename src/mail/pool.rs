@@ -5,13 +5,16 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use tokio::{
     net::{TcpStream, lookup_host},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -35,14 +38,29 @@ const ADDRESSES_MAX: usize = 8;
 
 type Private = Session<TlsStream<TcpStream>>;
 
-/// The smarthost's connections.
+/// The connections to one smarthost.
 pub struct Pool {
     settings: SmtpSettings,
+    /// Host and port, for people.
+    name: String,
     tls: TlsClient,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     parked: Mutex<Parked>,
+    opened: AtomicU64,
     /// `IDLE_SECONDS_MAX`, shorter in a test.
     pub(super) idle_max: Duration,
+}
+
+/// A connection that can take a letter, and since when it is open.
+struct Connection {
+    session: Private,
+    opened: Instant,
+}
+
+/// A connection in somebody's hands. Its permit is given back when it is parked or dropped.
+pub(super) struct Held {
+    connection: Box<Connection>,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Connections that wait, the longest waiting first.
@@ -54,37 +72,89 @@ struct Parked {
 }
 
 struct Idle {
-    session: Private,
-    opened: Instant,
+    connection: Box<Connection>,
     since: Instant,
+}
+
+impl Connection {
+    async fn send(
+        self: Box<Connection>,
+        envelope: &Envelope,
+        body: &Body,
+        next: Option<&Envelope>,
+    ) -> (Delivery, Option<Box<Connection>>) {
+        let Connection { session, opened } = *self;
+        let (delivery, session) = session.send(envelope, body, next).await;
+        (delivery, session.map(|session| Box::new(Connection { session, opened })))
+    }
 }
 
 impl Pool {
     pub(super) fn new(settings: SmtpSettings, tls: TlsClient) -> Arc<Pool> {
-        let permits = Semaphore::new(settings.connections_max);
-        Arc::new(Pool { settings, tls, permits, parked: Mutex::default(), idle_max: IDLE_SECONDS_MAX })
+        Arc::new(Pool {
+            name: format!("{}:{}", settings.host, settings.port),
+            permits: Arc::new(Semaphore::new(settings.connections_max)),
+            settings,
+            tls,
+            parked: Mutex::default(),
+            opened: AtomicU64::new(0),
+            idle_max: IDLE_SECONDS_MAX,
+        })
     }
 
-    pub(super) async fn deliver(self: &Arc<Pool>, envelope: &Envelope, letter: &[u8]) -> Delivery {
-        let body = match Body::new(letter) {
-            Ok(body) => body,
-            Err(why) => return failure(Trouble { phase: Phase::Check, cause: Cause::Unfit(why) }),
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn connections_max(&self) -> usize {
+        self.settings.connections_max
+    }
+
+    /// Connections opened, ever.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Relaxed)
+    }
+
+    /// Sends on what is held, on an idle connection or on a new one; what can take another letter is left in `held`. It is
+    /// out of there while it is in use, so that a send that is dropped half-way takes its connection with it. What is left
+    /// may have begun the transaction of `next`, and is then good for nothing else.
+    pub(super) async fn deliver_on(
+        &self,
+        held: &mut Option<Held>,
+        envelope: &Envelope,
+        body: &Body,
+        next: Option<&Envelope>,
+    ) -> Delivery {
+        let closing = Trouble { phase: Phase::Connect, cause: Cause::Closing };
+        let (mut ready, permit) = match held.take() {
+            Some(Held { connection, .. }) if self.permits.is_closed() => {
+                connection.session.quit().await;
+                return failure(closing);
+            }
+            Some(Held { connection, permit }) => match connection.session.opened() {
+                None => (self.fit(connection).await, permit),
+                Some(opened) => ((opened == envelope).then_some(connection), permit),
+            },
+            None => match self.permits.clone().acquire_owned().await {
+                Ok(permit) => (self.take().await, permit),
+                Err(_) => return failure(closing),
+            },
         };
-        let Ok(_permit) = self.permits.acquire().await else {
-            return failure(Trouble { phase: Phase::Connect, cause: Cause::Closing });
-        };
-        if let Some((session, opened)) = self.take().await {
-            let (delivery, session) = session.send(envelope, &body).await;
+        if let Some(connection) = ready.take() {
+            let next = next.filter(|_| !self.is_spent(&connection, 1));
+            let (delivery, connection) = connection.send(envelope, body, next).await;
             if !grew_stale(&delivery) {
-                self.park(session, opened);
+                *held = connection.map(|connection| Held { connection, permit });
                 return delivery;
             }
         }
         let opened = Instant::now();
         match self.open().await {
             Ok(session) => {
-                let (delivery, session) = session.send(envelope, &body).await;
-                self.park(session, opened);
+                let connection = Box::new(Connection { session, opened });
+                let next = next.filter(|_| !self.is_spent(&connection, 1));
+                let (delivery, connection) = connection.send(envelope, body, next).await;
+                *held = connection.map(|connection| Held { connection, permit });
                 delivery
             }
             Err(trouble) => failure(trouble),
@@ -95,33 +165,48 @@ impl Pool {
     pub(super) async fn close(&self) {
         self.permits.close();
         let idle = std::mem::take(&mut self.parked().idle);
-        let mut farewells: JoinSet<()> = idle.into_iter().map(|parked| parked.session.quit()).collect();
+        let mut farewells: JoinSet<()> = idle.into_iter().map(|parked| parked.connection.session.quit()).collect();
         while farewells.join_next().await.is_some() {}
     }
 
-    /// A connection that can take a letter, the one used last: the others may then grow old and go.
-    async fn take(&self) -> Option<(Private, Instant)> {
-        let Idle { mut session, opened, .. } = self.parked().idle.pop()?;
-        if !session.is_quiet() {
-            return None;
-        }
-        if session.letters() >= self.settings.messages_per_connection_max || opened.elapsed() >= AGE_SECONDS_MAX {
-            session.quit().await;
-            return None;
-        }
-        Some((session, opened))
+    /// An idle connection, the one used last: the others may then grow old and go.
+    async fn take(&self) -> Option<Box<Connection>> {
+        let idle = self.parked().idle.pop()?;
+        self.fit(idle.connection).await
     }
 
-    fn park(self: &Arc<Pool>, session: Option<Private>, opened: Instant) {
-        let Some(session) = session else {
+    /// The connection, unless the server has spoken on it or it is spent.
+    async fn fit(&self, mut connection: Box<Connection>) -> Option<Box<Connection>> {
+        if !connection.session.is_quiet() {
+            return None;
+        }
+        if self.is_spent(&connection, 0) {
+            connection.session.quit().await;
+            return None;
+        }
+        Some(connection)
+    }
+
+    /// Whether a connection that carries so many letters more has done enough.
+    fn is_spent(&self, connection: &Connection, letters: u32) -> bool {
+        let carried = connection.session.letters().saturating_add(letters);
+        carried >= self.settings.messages_per_connection_max || connection.opened.elapsed() >= AGE_SECONDS_MAX
+    }
+
+    /// Keeps a connection for the next letter, whosever it is.
+    pub(super) fn park(self: &Arc<Pool>, held: Option<Held>) {
+        let Some(Held { connection, permit: _permit }) = held else {
             return;
         };
+        if connection.session.opened().is_some() {
+            return;
+        }
         let mut parked = self.parked();
         // Looked at under the lock: `close` empties the list after it has closed the permits.
         if self.permits.is_closed() {
             return;
         }
-        parked.idle.push(Idle { session, opened, since: Instant::now() });
+        parked.idle.push(Idle { connection, since: Instant::now() });
         if !std::mem::replace(&mut parked.is_watched, true) {
             tokio::spawn(watch(Arc::downgrade(self)));
         }
@@ -142,10 +227,11 @@ impl Pool {
     fn take_expired(&self) -> Option<Private> {
         let mut parked = self.parked();
         let expired = parked.idle.first().is_some_and(|oldest| oldest.since.elapsed() >= self.idle_max);
-        expired.then(|| parked.idle.remove(0).session)
+        expired.then(|| parked.idle.remove(0).connection.session)
     }
 
     async fn open(&self) -> Result<Private, Trouble> {
+        self.opened.fetch_add(1, Relaxed);
         let SmtpSettings { host, hello_name, timeouts, .. } = &self.settings;
         let stream = self.connect().await?;
         let stream = match self.settings.security {

@@ -32,10 +32,28 @@ impl Reply {
     }
 }
 
+impl EnhancedCode {
+    /// Reads `5.1.1`, and nothing more than that.
+    pub(super) fn read(text: &str) -> Option<EnhancedCode> {
+        let mut numbers = text.split('.').map(|digits| {
+            let sound = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+            if sound { digits.parse::<u16>().ok() } else { None }
+        });
+        let code = EnhancedCode(numbers.next()??, numbers.next()??, numbers.next()??);
+        (numbers.next().is_none() && matches!(code.0, 2 | 4 | 5)).then_some(code)
+    }
+}
+
+impl fmt::Display for EnhancedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
-        self.enhanced.map_or(Ok(()), |EnhancedCode(class, subject, detail)| write!(f, " {class}.{subject}.{detail}"))
+        self.enhanced.map_or(Ok(()), |enhanced| write!(f, " {enhanced}"))
     }
 }
 
@@ -137,12 +155,7 @@ fn split_line(line: &[u8]) -> Result<(u16, bool, String), ReplyError> {
 
 /// The enhanced code at the beginning of a text, if its class is the code's own (RFC 2034 section 4).
 fn enhanced_code(code: u16, text: &str) -> Option<EnhancedCode> {
-    let mut numbers = text.split_ascii_whitespace().next()?.split('.').map(|digits| {
-        let sound = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        if sound { digits.parse::<u16>().ok() } else { None }
-    });
-    let enhanced = EnhancedCode(numbers.next()??, numbers.next()??, numbers.next()??);
-    (numbers.next().is_none() && enhanced.0 == code / 100).then_some(enhanced)
+    EnhancedCode::read(text.split_ascii_whitespace().next()?).filter(|enhanced| enhanced.0 == code / 100)
 }
 
 #[cfg(test)]

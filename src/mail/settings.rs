@@ -18,11 +18,13 @@ const CREDENTIAL_OCTETS_MAX: usize = 255;
 /// Where letters go.
 #[derive(Debug, Clone)]
 pub enum Settings {
-    Smtp(Box<SmtpSettings>),
-    /// Each letter becomes an `.eml` file here: for the demo and for tests.
-    Directory {
-        path: PathBuf,
+    Smtp {
+        first: Box<SmtpSettings>,
+        /// Asked when the first fails.
+        second: Option<Box<SmtpSettings>>,
     },
+    /// Each letter becomes an `.eml` file here: for the demo and for tests.
+    Directory { path: PathBuf },
 }
 
 /// The smarthost.
@@ -220,6 +222,6 @@ mod tests {
     fn a_password_never_prints() {
         let mut settings = sound();
         settings.credentials = Some(Credentials { user: "gateway".into(), password: String::from("hemligt").into() });
-        assert!(!format!("{:?}", Settings::Smtp(settings.into())).contains("hemligt"));
+        assert!(!format!("{:?}", Settings::Smtp { first: settings.into(), second: None }).contains("hemligt"));
     }
 }

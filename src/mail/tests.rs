@@ -19,18 +19,18 @@ use super::{
 };
 use crate::net::outgoing::{TlsFault, fixture::TlsServer};
 
-const LETTER: &[u8] = b"Message-ID: <1@region.example>\r\n\r\nHej!\r\n.en punkt\r\n";
+pub(super) const LETTER: &[u8] = b"Message-ID: <1@region.example>\r\n\r\nHej!\r\n.en punkt\r\n";
 const HOST: &str = "localhost";
 /// Shorter than anybody's patience, longer than a busy machine's hiccup.
-const SHORT: Duration = Duration::from_millis(200);
+pub(super) const SHORT: Duration = Duration::from_millis(200);
 
-fn envelope() -> Envelope {
+pub(super) fn envelope() -> Envelope {
     let address = |text| MailAddress::parse(text).unwrap();
-    Envelope { from: address("budkavle@region.example"), to: address("anna.test@example.test") }
+    Envelope { from: address("budkavle@region.example"), to: address("anna.test@example.test"), id: None }
 }
 
 /// Outcome, class and cause in short; a connection that ended is `gone`, however the operating system puts it.
-fn verdict(delivery: &Delivery) -> String {
+pub(super) fn verdict(delivery: &Delivery) -> String {
     let cause = |trouble: &Trouble| match trouble.cause {
         Cause::Reply(reply) => reply.to_string(),
         Cause::Closed | Cause::Io(_) => "gone".to_owned(),
@@ -50,7 +50,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match Session::greeted(stream, "gateway.region.example", timeouts).await {
-        Ok(session) => session.send(&envelope(), &Body::new(LETTER).unwrap()).await,
+        Ok(session) => session.send(&envelope(), &Body::new(LETTER).unwrap(), None).await,
         Err(trouble) => (classify::failure(trouble), None),
     }
 }
@@ -237,7 +237,7 @@ async fn a_server_that_cuts_a_letter_short_is_heard_and_leaves_no_doubt() {
         let script = Script::but(|s| s.data = Act::CutShort("354 go\r\n", last_words));
         let server = tokio::spawn(async move { serve(far, &script, &Log::default(), true).await.map(|_| ()) });
         let session = Session::greeted(near, "gateway.region.example", &Timeouts::default()).await.unwrap();
-        let (delivery, session) = session.send(&envelope(), &Body::new(&large).unwrap()).await;
+        let (delivery, session) = session.send(&envelope(), &Body::new(&large).unwrap(), None).await;
         assert_eq!((verdict(&delivery).as_str(), session.is_none()), (expected, true));
         server.await.unwrap().unwrap();
     }
@@ -258,7 +258,7 @@ async fn a_refused_recipient_is_followed_by_rset_and_the_connection_goes_on() {
     let (delivery, session) = attempt(near, &Timeouts::default()).await;
     assert_eq!(verdict(&delivery), "rejected Recipient 550 5.1.1");
     assert!(!format!("{delivery:?} {}", delivery.trouble().unwrap()).contains("anna"), "{delivery:?}");
-    let (delivery, session) = session.unwrap().send(&envelope(), &Body::new(LETTER).unwrap()).await;
+    let (delivery, session) = session.unwrap().send(&envelope(), &Body::new(LETTER).unwrap(), None).await;
     assert_eq!((verdict(&delivery).as_str(), session.unwrap().letters()), ("rejected Recipient 550 5.1.1", 2));
     let transaction = ["MAIL FROM:<budkavle@region.example>", "RCPT TO:<anna.test@example.test>", "DATA"];
     let expected = [["EHLO gateway.region.example"].as_slice(), &transaction, &["RSET"], &transaction].concat();
@@ -286,7 +286,7 @@ async fn a_farewell_or_a_refused_rset_ends_the_connection() {
         serve(far, &script, &Log::default(), true).await
     });
     let (_, session) = attempt(near, &Timeouts::default()).await;
-    let (delivery, session) = session.unwrap().send(&envelope(), &Body::new(LETTER).unwrap()).await;
+    let (delivery, session) = session.unwrap().send(&envelope(), &Body::new(LETTER).unwrap(), None).await;
     assert_eq!((verdict(&delivery).as_str(), session.is_none()), ("deferred Session 500 5.5.2", true));
 }
 
@@ -299,6 +299,33 @@ async fn a_letter_above_the_announced_size_is_refused_unsent() {
 }
 
 #[tokio::test]
+async fn reports_are_asked_for_of_a_server_that_can_and_of_no_other() {
+    let mut named = envelope();
+    named.id = EnvelopeId::new("17.0193a1b2-1");
+    let with_dsn = Act::Say("250-mail.region.example\r\n250-dsn\r\n250 PIPELINING\r\n");
+    let asked = [
+        "MAIL FROM:<budkavle@region.example> RET=HDRS ENVID=17.0193a1b2-1",
+        "RCPT TO:<anna.test@example.test> NOTIFY=FAILURE,DELAY",
+    ];
+    let plain = ["MAIL FROM:<budkavle@region.example>", "RCPT TO:<anna.test@example.test>"];
+    for (hello, envelope, expected) in
+        [(with_dsn, &named, asked), (with_dsn, &envelope(), plain), (Act::Say(HELLO), &named, plain)]
+    {
+        let (near, far) = duplex(64 * 1024);
+        let log = Log::default();
+        let heard = log.clone();
+        tokio::spawn(async move { serve(far, &Script::but(|s| s.hello = hello), &log, true).await });
+        let session = Session::greeted(near, "gateway.region.example", &Timeouts::default()).await.unwrap();
+        let (delivery, _) = session.send(envelope, &Body::new(LETTER).unwrap(), None).await;
+        assert_eq!(verdict(&delivery), "accepted 250 2.0.0");
+        assert_eq!(heard.lock().unwrap()[1..3], expected);
+    }
+    for bad in ["", "a b", "a+b", "a>b", &"x".repeat(101)] {
+        assert_eq!(EnvelopeId::new(bad), None, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn a_letter_reaches_the_server_as_it_was() {
     let (_, _, heard) = scripted(Script::good(), &Timeouts::default()).await;
     assert_eq!(heard.last().unwrap().as_bytes(), LETTER);
@@ -306,27 +333,33 @@ async fn a_letter_reaches_the_server_as_it_was() {
 
 // --- behind TLS, through the pool
 
-struct Region {
-    server: FaultServer,
-    pool: Arc<Pool>,
+pub(super) struct Region {
+    pub(super) server: FaultServer,
+    pub(super) smarthosts: Arc<Smarthosts>,
 }
 
-async fn region(scripts: Vec<Script>, change: impl FnOnce(&mut SmtpSettings)) -> Region {
+pub(super) async fn region(scripts: Vec<Script>, change: impl FnOnce(&mut SmtpSettings)) -> Region {
+    let (server, pool) = served(scripts, change).await;
+    Region { server, smarthosts: Arc::new(Smarthosts::new(vec![pool])) }
+}
+
+/// A scripted server behind TLS, and the pool of connections to it.
+pub(super) async fn served(scripts: Vec<Script>, change: impl FnOnce(&mut SmtpSettings)) -> (FaultServer, Arc<Pool>) {
     let tls = TlsServer::new(HOST);
     let mut settings = SmtpSettings::new(HOST.into(), "gateway.region.example".into());
     change(&mut settings);
     let client = tls.client();
     let server = FaultServer::start(tls, scripts, settings.security == Security::StartTls).await;
     settings.port = server.port;
-    Region { server, pool: Pool::new(settings, client) }
+    (server, Pool::new(settings, client))
 }
 
 impl Region {
-    async fn deliver(&self) -> String {
-        verdict(&self.pool.deliver(&envelope(), LETTER).await)
+    pub(super) async fn deliver(&self) -> String {
+        verdict(&self.smarthosts.deliver(&envelope(), LETTER).await)
     }
 
-    fn opened(&self) -> usize {
+    pub(super) fn opened(&self) -> usize {
         self.server.opened.load(SeqCst)
     }
 }
@@ -336,8 +369,8 @@ async fn two_hundred_letters_at_once_never_open_more_than_the_connections_allowe
     let region = region(vec![Script::good()], |s| s.connections_max = 3).await;
     let mut deliveries = tokio::task::JoinSet::new();
     for _ in 0..200 {
-        let pool = region.pool.clone();
-        deliveries.spawn(async move { verdict(&pool.deliver(&envelope(), LETTER).await) });
+        let smarthosts = region.smarthosts.clone();
+        deliveries.spawn(async move { verdict(&smarthosts.deliver(&envelope(), LETTER).await) });
     }
     while let Some(delivery) = deliveries.join_next().await {
         assert_eq!(delivery.unwrap(), "accepted 250 2.0.0");
@@ -385,8 +418,9 @@ async fn a_connection_carries_its_number_of_letters_and_then_says_goodbye() {
 
 #[tokio::test]
 async fn an_idle_connection_is_let_go_in_time_and_the_next_letter_opens_another() {
-    let mut region = region(vec![Script::good()], |_| {}).await;
-    Arc::get_mut(&mut region.pool).unwrap().idle_max = SHORT;
+    let (server, mut pool) = served(vec![Script::good()], |_| {}).await;
+    Arc::get_mut(&mut pool).unwrap().idle_max = SHORT;
+    let region = Region { server, smarthosts: Arc::new(Smarthosts::new(vec![pool])) };
     for letters in 1..=2 {
         assert_eq!(region.deliver().await, "accepted 250 2.0.0");
         while region.server.heard().iter().filter(|line| *line == "QUIT").count() < letters {
@@ -400,7 +434,7 @@ async fn an_idle_connection_is_let_go_in_time_and_the_next_letter_opens_another(
 async fn closing_says_goodbye_and_takes_no_more_letters() {
     let region = region(vec![Script::good()], |_| {}).await;
     region.deliver().await;
-    region.pool.close().await;
+    region.smarthosts.close().await;
     assert_eq!(region.server.heard().last().map(String::as_str), Some("QUIT"));
     assert_eq!(region.deliver().await, "deferred Session Closing");
 }
@@ -430,7 +464,7 @@ async fn a_certificate_for_another_name_or_from_another_ca_is_the_sessions_troub
     assert_eq!(region.deliver().await, format!("deferred Session {:?}", Cause::Tls(TlsFault::Name)));
     let mut settings = SmtpSettings::new(HOST.into(), "gateway.region.example".into());
     settings.port = region.server.port;
-    let stranger = Pool::new(settings, TlsServer::new(HOST).client());
+    let stranger = Smarthosts::new(vec![Pool::new(settings, TlsServer::new(HOST).client())]);
     let delivery = stranger.deliver(&envelope(), LETTER).await;
     assert_eq!(verdict(&delivery), format!("deferred Session {:?}", Cause::Tls(TlsFault::Issuer)));
     assert!(region.server.heard().is_empty());
@@ -442,7 +476,7 @@ async fn a_host_that_refuses_and_one_that_never_shakes_hands_are_told_apart() {
     let mut settings = SmtpSettings::new("127.0.0.1".into(), "gateway.region.example".into());
     settings.port = listener.local_addr().unwrap().port();
     settings.timeouts.tls = SHORT;
-    let pool = Pool::new(settings, TlsServer::new(HOST).client());
+    let pool = Smarthosts::new(vec![Pool::new(settings, TlsServer::new(HOST).client())]);
     let phase = |delivery: Delivery| delivery.trouble().map(|trouble| (trouble.phase, trouble.cause));
     assert_eq!(phase(pool.deliver(&envelope(), LETTER).await), Some((Phase::Tls, Cause::TimedOut)));
     drop(listener);
@@ -473,13 +507,16 @@ async fn the_gateway_proves_who_it_is_by_plain_or_else_by_login() {
 #[tokio::test]
 async fn bytes_unfit_for_the_wire_open_no_connection() {
     let region = region(vec![Script::good()], |_| {}).await;
-    let delivery = region.pool.deliver(&envelope(), b"a\n.\nb\r\n").await;
+    let delivery = region.smarthosts.deliver(&envelope(), b"a\n.\nb\r\n").await;
     assert_eq!((verdict(&delivery).as_str(), region.opened()), ("rejected Message Unfit(BareLineBreak)", 0));
 }
 
 #[test]
 fn a_mailer_is_not_made_of_unfit_settings() {
     let settings = SmtpSettings::new(String::new(), "gateway.region.example".into());
-    assert!(matches!(Mailer::new(Settings::Smtp(settings.into())), Err(MailerError::Settings(SettingsError::Host))));
+    assert!(matches!(
+        Mailer::new(Settings::Smtp { first: settings.into(), second: None }),
+        Err(MailerError::Settings(SettingsError::Host))
+    ));
     assert!(HELLO.contains("PIPELINING"));
 }

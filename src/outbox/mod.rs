@@ -166,7 +166,7 @@ impl Outbox {
                 return Sent::SmarthostTrouble;
             }
         };
-        let envelope = Envelope { from: self.settings.envelope_from.clone(), to: letter.record.to.clone() };
+        let envelope = Envelope { from: self.settings.envelope_from.clone(), to: letter.record.to.clone(), id: None };
         let delivery = self.mailer.deliver(&envelope, message.as_bytes()).await;
         self.count(&letter.record, &delivery);
         let settlement = schedule::after(&letter.record, &delivery, self.gateway.now());
