@@ -15,6 +15,7 @@ mod exit;
 mod fetch;
 mod http;
 mod identity;
+mod jobs;
 mod mail;
 mod net;
 mod notify;

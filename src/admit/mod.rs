@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use governor::clock::{Clock, DefaultClock};
 
 pub use limiter::{Limiter, Period, Settings, Wait};
-pub use places::{Place, Places};
+pub use places::{Place, Places, Taken};
 
 /// The gateway's limits, one bucket for each kind of caller.
 ///

@@ -54,6 +54,7 @@ impl Places {
         Ok(Place { places: self.clone(), address })
     }
 
+    #[cfg(test)]
     /// How many are held.
     pub fn held(&self) -> usize {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).all

@@ -39,6 +39,14 @@ enum Command {
         #[arg(long, default_value = CONFIG_DEFAULT)]
         config: PathBuf,
     },
+    /// Serve the copy of the public pages, without any store.
+    ServeSnapshot {
+        #[arg(long, default_value = CONFIG_DEFAULT)]
+        config: PathBuf,
+        /// Hold the public door only while the gateway does not answer on its admin socket.
+        #[arg(long)]
+        standby: bool,
+    },
     /// Show the whole way of a case in a throwaway region on this machine.
     Demo {
         /// Exit when the steps are done: 0 if all went well.
@@ -277,6 +285,7 @@ pub fn run() -> Exit {
     };
     match line.command {
         Command::Run { config } => run_gateway(&config),
+        Command::ServeSnapshot { config, standby } => serve_snapshot(&config, standby),
         Command::Check { what } => match what {
             Check::Config { file } => check::config(&file),
             Check::Form { questionnaire, response, json, language } => {
@@ -302,15 +311,21 @@ fn on_runtime(work: impl Future<Output = Exit>) -> Exit {
     }
 }
 
-fn run_gateway(path: &std::path::Path) -> Exit {
-    let config = match Config::load(path) {
-        Ok(config) => config,
-        Err(error) => return config_fault(&error),
-    };
-    if let Err(error) = telemetry::init(&config.log) {
+/// The configuration of a process that runs on, and its log.
+fn load(path: &std::path::Path) -> Result<Config, Exit> {
+    let config = Config::load(path).map_err(|error| config_fault(&error))?;
+    telemetry::init(&config.log).map_err(|error| {
         complain(&format!("{}: log.filter: {error}", path.display()));
-        return Exit::Config;
-    }
+        Exit::Config
+    })?;
+    Ok(config)
+}
+
+fn run_gateway(path: &std::path::Path) -> Exit {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
     on_runtime(async {
         let told = daemon::run(config, |addresses| {
             let daemon::Addresses { portal, staff, public } = addresses;
@@ -320,6 +335,26 @@ fn run_gateway(path: &std::path::Path) -> Exit {
             Ok(()) => Exit::Ok,
             Err(error) => {
                 tracing::error!(event = "daemon.start", %error, "the gateway did not start");
+                complain(&error.to_string());
+                start_exit(&error)
+            }
+        }
+    })
+}
+
+fn serve_snapshot(path: &std::path::Path, standby: bool) -> Exit {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    if standby {
+        say("standing by");
+    }
+    on_runtime(async {
+        let told = daemon::serve_snapshot(config, standby, |address| say(&format!("public door https://{address}")));
+        match told.await {
+            Ok(()) => Exit::Ok,
+            Err(error) => {
                 complain(&error.to_string());
                 start_exit(&error)
             }

@@ -81,7 +81,9 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
             (vec![Command::AccessLog { store, after, limit }], ask)
         }
         // These never come here: they need no running gateway.
-        Line::Run { .. } | Line::Demo { .. } | Line::Check { .. } | Line::Man { .. } => return Err(Exit::Usage),
+        Line::Run { .. } | Line::ServeSnapshot { .. } | Line::Demo { .. } | Line::Check { .. } | Line::Man { .. } => {
+            return Err(Exit::Usage);
+        }
     })
 }
 

@@ -19,6 +19,7 @@ use crate::mail;
 use crate::net::ServerTlsSettings;
 use crate::render::Service;
 use crate::telemetry;
+use crate::usecase::status;
 
 const CONNECTIONS_DEFAULT: usize = 2_000;
 const CONNECTIONS_MAX: usize = 20_000;
@@ -28,6 +29,12 @@ const CACHE_MIB_MAX: u64 = 4_096;
 const STALE_HOURS_DEFAULT: u64 = 24;
 const STALE_HOURS_MAX: u64 = 24 * 14;
 const LETTERS_AT_ONCE: usize = 4;
+const HOLD_SECONDS_DEFAULT: u32 = 60;
+const HOLD_SECONDS_MAX: u32 = 3_600;
+const NOTICE_DAYS_MAX: u16 = 90;
+/// Above the seven days ahead of which windows are mailed.
+const HORIZON_DAYS_MIN: u16 = 14;
+const HORIZON_DAYS_MAX: u16 = 366;
 const LOG_DEFAULT: &str = "info";
 
 pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<Config> {
@@ -55,12 +62,15 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     };
     let limits = limits(scrutiny, &file.limits);
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
+    let status = status(scrutiny, &file.status);
     let (portal, staff, public) = (portal?, staff?, public?);
     let (mail, from, bounce_address) = (mail?, from?, bounce?);
     let mail_domain = mail_domain(scrutiny, file.mail.get_ref(), &from);
+    let data_dir = base.join(file.data_dir);
     Some(Config {
         mode,
-        data_dir: base.join(file.data_dir),
+        snapshot_dir: file.status.snapshot_dir.map_or_else(|| data_dir.join("snapshot"), |dir| base.join(dir)),
+        data_dir,
         master_key: match file.master_key_file {
             Some(path) => MasterKeyPlace::File(base.join(path)),
             None => MasterKeyPlace::Credential,
@@ -81,6 +91,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         mail_strict: file.mail.get_ref().strict,
         incoming_maildir: file.mail.get_ref().incoming_maildir.as_ref().map(|path| base.join(path)),
         limits,
+        status,
         log: telemetry::Settings { filter: file.log.filter.unwrap_or_else(|| LOG_DEFAULT.to_owned()) },
     })
 }
@@ -328,6 +339,28 @@ fn credentials(
 
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
+}
+
+fn status(scrutiny: &mut Scrutiny, file: &file::Status) -> status::Settings {
+    let defaults = status::Settings::default();
+    let hold = bounded(scrutiny, file.hold_seconds.as_ref(), HOLD_SECONDS_DEFAULT, 0, HOLD_SECONDS_MAX);
+    status::Settings {
+        minimum_notice_days: bounded(
+            scrutiny,
+            file.minimum_notice_days.as_ref(),
+            defaults.minimum_notice_days,
+            0,
+            NOTICE_DAYS_MAX,
+        ),
+        hold: jiff::SignedDuration::from_secs(i64::from(hold)),
+        series_horizon_days: bounded(
+            scrutiny,
+            file.series_horizon_days.as_ref(),
+            defaults.series_horizon_days,
+            HORIZON_DAYS_MIN,
+            HORIZON_DAYS_MAX,
+        ),
+    }
 }
 
 fn limits(scrutiny: &mut Scrutiny, limits: &file::Limits) -> LimitsSettings {

@@ -20,6 +20,8 @@ pub struct File {
     pub trust: Trust,
     pub mail: Spanned<Mail>,
     #[serde(default)]
+    pub status: Status,
+    #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
     pub store: Store,
@@ -199,6 +201,16 @@ pub struct Limits {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Store {
     pub cache_mib: Option<Spanned<u64>>,
+}
+
+/// What is told of services.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Status {
+    pub snapshot_dir: Option<PathBuf>,
+    pub minimum_notice_days: Option<Spanned<u16>>,
+    pub hold_seconds: Option<Spanned<u32>>,
+    pub series_horizon_days: Option<Spanned<u16>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -16,6 +16,7 @@ use crate::mail;
 use crate::net::ServerTlsSettings;
 use crate::render::Service;
 use crate::telemetry;
+use crate::usecase::status;
 
 pub use self::diagnostic::Faults;
 
@@ -62,6 +63,8 @@ pub struct Config {
     pub staff: DoorSettings,
     pub public: PublicDoorSettings,
     pub admin_socket: PathBuf,
+    /// Where the copy of the public pages is kept.
+    pub snapshot_dir: PathBuf,
     pub trust: TrustSettings,
     pub mail: mail::Settings,
     pub mail_from: mail::Sender,
@@ -75,6 +78,7 @@ pub struct Config {
     /// Where bounces and wishes to leave are picked up.
     pub incoming_maildir: Option<PathBuf>,
     pub limits: LimitsSettings,
+    pub status: status::Settings,
     pub log: telemetry::Settings,
 }
 

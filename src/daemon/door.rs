@@ -10,8 +10,8 @@ use super::trust::TrustState;
 use crate::admit::{IpKey, Limits, Place, Places};
 use crate::http::Routes;
 use crate::http::connection::{self, Drain, Version, Watched};
-use crate::http::request::{Door, Peer};
-use crate::net::{Accepted, Alpn, IdleIo, Listener, ServerTls};
+use crate::http::request::{Caller, Door, Peer};
+use crate::net::{Accepted, Alpn, ClientAuth, IdleIo, Listener, ServerTls};
 
 /// A handshake that takes longer is none.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -25,7 +25,8 @@ pub struct DoorState {
     pub door: Door,
     pub listener: Listener,
     pub tls: ServerTls,
-    pub trust: Arc<TrustState>,
+    /// Who judges certificates; none where nobody is asked for one.
+    pub trust: Option<Arc<TrustState>>,
     pub limits: Arc<Limits>,
     /// How many connections one address may hold, where anybody may come.
     pub places: Option<Arc<Places>>,
@@ -77,6 +78,11 @@ impl DoorState {
         self.listener.close().await;
     }
 
+    /// What is asked of who connects, as trust stands now.
+    pub fn client_auth(&self) -> ClientAuth {
+        self.trust.as_ref().map_or(ClientAuth::None, |trust| trust.client_auth(self.door))
+    }
+
     /// None for an address that connects too often or holds too much already.
     fn admit(&self, accepted: &Accepted) -> Option<Option<Place>> {
         let address = IpKey::new(accepted.peer.ip());
@@ -105,6 +111,7 @@ impl DoorState {
             let (trust, door, chain) = (self.trust.clone(), self.door, tls.peer_chain);
             let judged = Arc::new(Mutex::new(None::<(u64, Instant, Peer)>));
             move || {
+                let Some(trust) = &trust else { return Peer { door, address, identity: Ok(Caller::Anyone) } };
                 let generation = trust.generation();
                 let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
                 match &*judged {

@@ -3,6 +3,8 @@
 mod cases;
 mod clock;
 mod door;
+mod fallback;
+mod publishing;
 mod trust;
 
 use std::io;
@@ -17,17 +19,22 @@ use tokio::task::JoinSet;
 use self::cases::CasesKeeper;
 pub use self::clock::SystemClock;
 use self::door::{DoorCounters, DoorState};
+pub use self::fallback::serve_snapshot;
+use self::publishing::{live_of, publisher};
 use self::trust::TrustState;
 use crate::admin::{self, Operations};
 use crate::admit::{Limits, Places};
 use crate::config::{Config, DoorSettings, MasterKeyPlace, Mode};
 use crate::domain::time::Clock;
 use crate::http::connection::Drain;
+use crate::http::live::Live;
 use crate::http::request::Door;
+use crate::http::shelf::Shelf;
 use crate::http::{self, Api};
 use crate::identity::TrustError;
+use crate::jobs;
 use crate::mail::{Mailer, MailerError};
-use crate::net::{ListenError, Listener, ServerTls, TlsError};
+use crate::net::{ClientAuth, ListenError, Listener, ServerTls, TlsError};
 use crate::notify;
 use crate::outbox::{self, Outbox};
 use crate::render::{RenderError, Renderer};
@@ -161,6 +168,7 @@ pub struct Daemon {
     pub gateway: Arc<Gateway>,
     trust: Arc<TrustState>,
     doors: Vec<Arc<DoorState>>,
+    live: Arc<Live>,
     drain: Arc<Drain>,
     /// Rung when `cases` is to be tried again.
     cases_bell: Arc<Notify>,
@@ -174,31 +182,25 @@ impl Daemon {
     /// Builds every part, binds the doors, begins to serve.
     pub async fn start(config: Config) -> Result<Daemon, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let open = {
-            let (config, clock) = (config.clone(), clock.clone());
-            move |name| open_store(&config, name, &clock)
-        };
-        // `common` first: without it nothing starts, and nothing else has been touched then.
-        let (common, open) = blocking(move || (open("common"), open)).await;
-        let common = common?;
-        let (cases, keeper) = CasesKeeper::begin(Arc::new(move || open("cases"))).await;
         let limits = Arc::new(Limits::new(config.limits));
-        let gateway =
-            Gateway::start(cases, common, clock.clone(), limits.clone(), config.mode == Mode::Production).await?;
-        let gateway = Arc::new(gateway);
+        let (gateway, keeper) = open_gateway(&config, &clock, &limits).await?;
         let renderer = Arc::new(Renderer::new(config.service.clone(), config.template_dir.as_deref())?);
         let mailer = Arc::new(Mailer::new(config.mail.clone())?);
         let trust = {
             let (settings, clock) = (config.trust.clone(), clock.clone());
             blocking(move || TrustState::load(settings, clock)).await?
         };
-        let api = Arc::new(Api { gateway: gateway.clone(), limits: limits.clone(), renderer: renderer.clone() });
-        let portal = build_door(Door::Portal, &config.portal, None, &trust, &limits, &api)?;
-        let staff = build_door(Door::Staff, &config.staff, None, &trust, &limits, &api)?;
-        let places = Places::new(config.public.connections_per_address_max, config.public.door.connections_max);
-        let public = build_door(Door::Public, &config.public.door, Some(places), &trust, &limits, &api)?;
-        let [portal_at, staff_at, public_at] = [&portal, &staff, &public].map(|door| door.listener.address());
-        let addresses = Addresses { portal: portal_at, staff: staff_at, public: public_at };
+        let (shelf, live) = (Arc::<Shelf>::default(), Arc::new(live_of(&config)));
+        let mut publisher = publisher(&config, &gateway, &renderer, &shelf, &live);
+        publisher.publish().await;
+        let api = Arc::new(Api {
+            gateway: gateway.clone(),
+            limits: limits.clone(),
+            renderer: renderer.clone(),
+            shelf,
+            live: live.clone(),
+        });
+        let (doors, addresses) = open_doors(&config, &trust, &limits, &api)?;
         let settings = outbox::Settings {
             from: config.mail_from.clone(),
             envelope_from: config.bounce_address.clone(),
@@ -209,7 +211,6 @@ impl Daemon {
             let (mailer, renderer) = (mailer.clone(), renderer.clone());
             Arc::new(Outbox::new(gateway.clone(), of, mailer, renderer, settings.clone(), counters.clone()))
         });
-        let doors = vec![portal, staff, public];
         let operations = Operations {
             gateway: gateway.clone(),
             outbox: counters,
@@ -230,11 +231,13 @@ impl Daemon {
             tasks.spawn(door.clone().run(drain.clone(), stopped.clone()));
         }
         tasks.spawn(admin::serve(admin, operations, stopped.clone()));
+        tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
+        tasks.spawn(publisher.run(stopped.clone()));
         tasks.spawn(keeper.run(move || letters.notify_one(), stopped.clone()));
         tasks.spawn(send_letters(outboxes, mailer, outbox_stopped));
         tasks.spawn(upkeep(gateway.clone(), limits, stopped));
-        Ok(Daemon { addresses, gateway, trust, doors, drain, cases_bell, tasks, stop_doors, stop_outbox })
+        Ok(Daemon { addresses, gateway, trust, doors, live, drain, cases_bell, tasks, stop_doors, stop_outbox })
     }
 
     /// Certificates, keys, issuers and revocation lists are read again; what is unfit leaves the old in use.
@@ -247,7 +250,7 @@ impl Daemon {
         }
         for door in &self.doors {
             let door = door.clone();
-            let reloaded = blocking(move || door.tls.reload(door.trust.client_auth(door.door))).await;
+            let reloaded = blocking(move || door.tls.reload(door.client_auth())).await;
             if let Err(error) = reloaded {
                 tracing::error!(event = "daemon.reload.tls", %error, "a certificate was not renewed: the old stays");
             }
@@ -260,6 +263,7 @@ impl Daemon {
     pub async fn stop(mut self, drain: Duration) {
         self.stop_doors.send_replace(true);
         self.gateway.end_polls();
+        self.live.end();
         let drained = tokio::time::timeout(drain, self.drain.begin()).await.is_ok();
         self.stop_outbox.send_replace(true);
         let _ = tokio::time::timeout(drain, async { while self.tasks.join_next().await.is_some() {} }).await;
@@ -282,29 +286,70 @@ async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -
     }
 }
 
-fn build_door(
-    door: Door,
-    settings: &DoorSettings,
-    places: Option<Arc<Places>>,
+/// `common` first: without it nothing starts, and nothing else has been touched then.
+async fn open_gateway(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    limits: &Arc<Limits>,
+) -> Result<(Arc<Gateway>, CasesKeeper), StartError> {
+    let open = {
+        let (config, clock) = (config.clone(), clock.clone());
+        move |name| open_store(&config, name, &clock)
+    };
+    let (common, open) = blocking(move || (open("common"), open)).await;
+    let common = common?;
+    let (cases, keeper) = CasesKeeper::begin(Arc::new(move || open("cases"))).await;
+    let production = config.mode == Mode::Production;
+    let gateway = Gateway::start(cases, common, clock.clone(), limits.clone(), production).await?;
+    let gateway = gateway.with_status(config.status.clone());
+    Ok((Arc::new(gateway), keeper))
+}
+
+fn open_doors(
+    config: &Config,
     trust: &Arc<TrustState>,
     limits: &Arc<Limits>,
     api: &Arc<Api>,
-) -> Result<Arc<DoorState>, StartError> {
+) -> Result<(Vec<Arc<DoorState>>, Addresses), StartError> {
+    let portal = build_door(Door::Portal, &config.portal, Some(trust), limits, api)?;
+    let staff = build_door(Door::Staff, &config.staff, Some(trust), limits, api)?;
+    let mut public = build_door(Door::Public, &config.public.door, None, limits, api)?;
+    public.places = Some(Places::new(config.public.connections_per_address_max, config.public.door.connections_max));
+    let addresses = Addresses {
+        portal: portal.listener.address(),
+        staff: staff.listener.address(),
+        public: public.listener.address(),
+    };
+    Ok(([portal, staff, public].map(Arc::new).to_vec(), addresses))
+}
+
+fn build_door(
+    door: Door,
+    settings: &DoorSettings,
+    trust: Option<&Arc<TrustState>>,
+    limits: &Arc<Limits>,
+    api: &Arc<Api>,
+) -> Result<DoorState, StartError> {
     let name = door.as_str();
-    let tls = ServerTls::load(settings.tls.clone(), trust.client_auth(door))
-        .map_err(|error| StartError::Tls { door: name, error })?;
-    let listener = Listener::bind(settings.listen, settings.connections_max)
-        .map_err(|error| StartError::Listen { door: name, error })?;
-    Ok(Arc::new(DoorState {
+    let client_auth = trust.map_or(ClientAuth::None, |trust| trust.client_auth(door));
+    let tls =
+        ServerTls::load(settings.tls.clone(), client_auth).map_err(|error| StartError::Tls { door: name, error })?;
+    let listener = match door {
+        Door::Portal | Door::Staff => Listener::bind(settings.listen, settings.connections_max),
+        // Whoever serves the copy while we are down gives the door back when we have it.
+        Door::Public => Listener::bind_shared(settings.listen, settings.connections_max),
+    };
+    let listener = listener.map_err(|error| StartError::Listen { door: name, error })?;
+    Ok(DoorState {
         door,
         listener,
         tls,
-        trust: trust.clone(),
+        trust: trust.cloned(),
         limits: limits.clone(),
-        places,
+        places: None,
         routes: http::router(api, door),
         counters: DoorCounters::default(),
-    }))
+    })
 }
 
 fn facts(config: &Config, addresses: Addresses) -> admin::Facts {

@@ -18,7 +18,7 @@ const MINUTES_PER_DAY: u16 = 24 * 60;
 
 /// The one time zone of the gateway. A test pins that the bundled database has it; winter time stands in so that no
 /// caller has a failure to handle that cannot happen.
-static STOCKHOLM: LazyLock<TimeZone> = LazyLock::new(|| {
+pub(in crate::domain) static STOCKHOLM: LazyLock<TimeZone> = LazyLock::new(|| {
     TimeZoneDatabase::bundled().get("Europe/Stockholm").unwrap_or_else(|_| TimeZone::fixed(offset(1)))
 });
 

@@ -1,16 +1,15 @@
 //! One connection, from its first byte to its last: HTTP/1.1 or HTTP/2 as ALPN chose, each with its own timers.
 
+use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tower::ServiceExt;
 
 use super::Routes;
 use super::request::Peer;
@@ -68,10 +67,10 @@ pub async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
         // Judged for each request: trust may have changed since the handshake.
-        request.extensions_mut().insert(judge());
-        routes.clone().oneshot(request.map(Body::new))
+        let answered = routes.clone().answer(request, judge());
+        async { Ok::<_, Infallible>(answered.await) }
     });
     let io = TokioIo::new(stream);
     let ended = match version {

@@ -1,16 +1,20 @@
 //! HTTP and nothing else: from a connection's bytes to a call, from a use case's answer to a response.
 //!
 //! `route.rs` is the table; `request.rs` and `form.rs` read, `handlers/` ask, `wire/` shapes, `problem.rs` refuses,
-//! `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes.
+//! `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs` holds what lies ready,
+//! `live.rs` tells those who watch, `fallback.rs` serves the copy when all else is down.
 
 pub mod connection;
+pub mod fallback;
 mod form;
 mod handlers;
+pub mod live;
 mod openapi;
 pub mod problem;
 pub mod request;
 mod response;
 pub mod route;
+pub mod shelf;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -23,27 +27,72 @@ use axum::extract::{RawPathParams, Request};
 use axum::http::Response;
 use axum::http::request::Parts;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use hyper::body::Incoming;
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
+use self::live::Live;
 use self::problem::Problem;
 use self::request::{Call, Caller, Door, Peer, RejectionFacts};
 use self::response::Answer;
 use self::route::{Method, Route, Speaks, all};
-use crate::admit::{IpKey, Limits};
+use self::shelf::Shelf;
+use crate::admit::{IpKey, Limits, Wait};
 use crate::domain::language::Language;
 use crate::domain::status::edition::Edition;
 use crate::render::Renderer;
 use crate::usecase::Gateway;
 
-/// A door's part of the table, ready to serve.
-pub type Routes = Router;
+/// What a door answers with: what lies ready, else its part of the table.
+#[derive(Clone)]
+pub struct Routes(Arc<Answering>);
+
+struct Answering {
+    /// Of the public door only.
+    shelf: Option<Arc<Shelf>>,
+    limits: Arc<Limits>,
+    router: Router,
+}
+
+impl Routes {
+    fn new(shelf: Option<Arc<Shelf>>, limits: Arc<Limits>, router: Router) -> Routes {
+        Routes(Arc::new(Answering { shelf, limits, router }))
+    }
+
+    /// What lies ready costs a look-up; only the rest is routed, named and logged.
+    async fn answer(self, request: hyper::Request<Incoming>, peer: Peer) -> Response<Body> {
+        let lying = self.0.shelf.as_ref().and_then(|shelf| shelf.answer(&request));
+        if let Some(response) = lying {
+            return match self.0.limits.public_page.check(peer.address.as_bytes()) {
+                Ok(_) => response,
+                Err(wait) => too_many_pages(&wait),
+            };
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        match self.0.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+fn too_many_pages(wait: &Wait) -> Response<Body> {
+    let seconds = wait.retry_after.as_secs().to_string();
+    let problem = Problem::limited("rate-limited", wait).body(Language::Sv, &Uuid::nil().to_string());
+    Answer::json(429, "application/problem+json", &problem).header("retry-after", seconds).into_response(Door::Public)
+}
 
 /// What every request needs.
 pub struct Api {
     pub gateway: Arc<Gateway>,
     pub limits: Arc<Limits>,
     pub renderer: Arc<Renderer>,
+    /// Pages and feeds that lie ready at the public door.
+    pub shelf: Arc<Shelf>,
+    /// Those who watch.
+    pub live: Arc<Live>,
 }
 
 /// The router of one door: its part of the table, and refusals for everything else.
@@ -64,7 +113,7 @@ pub fn router(api: &Arc<Api>, door: Door) -> Routes {
         }
     }
     let (lost, wrong) = (api.clone(), api.clone());
-    by_path
+    let router = by_path
         .into_iter()
         .fold(Router::new(), |router, (path, methods)| router.route(&path, methods))
         .fallback(move |request: Request| refuse(lost.clone(), request, "not-found"))
@@ -73,7 +122,9 @@ pub fn router(api: &Arc<Api>, door: Door) -> Routes {
             tracing::error!(event = "http.panic", "a handler panicked; its caller got 500");
             let problem = Problem::new("internal").body(Language::Sv, &Uuid::nil().to_string());
             Answer::json(500, "application/problem+json", &problem).into_response(door)
-        }))
+        }));
+    let shelf = (door == Door::Public).then(|| api.shelf.clone());
+    Routes::new(shelf, api.limits.clone(), router)
 }
 
 /// What is known of a request before it is judged.
@@ -216,7 +267,7 @@ fn rejection(api: &Api, facts: &RejectionFacts) -> Problem {
 fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, Problem>) -> Response<Body> {
     let answer = match result {
         Ok(answer) => answer,
-        Err(problem) => problem_answer(api, context, &problem),
+        Err(problem) => answer_of(&api.renderer, context, &problem),
     };
     let status = answer.status;
     let who = match parts.extensions.get::<Peer>().map(|peer| &peer.identity) {
@@ -233,6 +284,11 @@ fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, P
         request = %context.request_id,
         "request"
     );
+    finish(answer, context, parts)
+}
+
+/// With what every answer of this request carries.
+fn finish(answer: Answer, context: &Context, parts: &Parts) -> Response<Body> {
     let answer = answer
         .header("x-request-id", context.request_id.clone())
         .header("content-language", context.language.tag())
@@ -244,11 +300,11 @@ fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, P
     response
 }
 
-fn problem_answer(api: &Api, context: &Context, problem: &Problem) -> Answer {
+fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem) -> Answer {
     let mut body = problem.body(context.language, &context.request_id);
     let mut page = None;
     if let Some(code) = problem.rejection {
-        let words = api.renderer.rejection(code, context.language);
+        let words = renderer.rejection(code, context.language);
         if let serde_json::Value::Object(members) = &mut body {
             members.insert("title".into(), words.title.clone().into());
             members.insert("detail".into(), words.text.clone().into());
@@ -256,11 +312,11 @@ fn problem_answer(api: &Api, context: &Context, problem: &Problem) -> Answer {
             members.insert("rejection".into(), rejection);
         }
         if context.wants_page {
-            page = api.renderer.rejection_page(code, context.language, &context.request_id);
+            page = renderer.rejection_page(code, context.language, &context.request_id);
         }
     } else if context.door == Door::Public && context.wants_page {
         let text = |name: &str| body.get(name).and_then(|text| text.as_str()).unwrap_or_default();
-        page = api.renderer.problem_page(text("title"), text("detail"), text("remedy"), context.language);
+        page = renderer.problem_page(text("title"), text("detail"), text("remedy"), context.language);
     }
     let status = problem.status();
     let mut answer = match page {

@@ -15,6 +15,7 @@ use crate::domain::form::Issue;
 use crate::domain::json::FaultKind;
 use crate::domain::language::Language;
 use crate::domain::rejection::RejectionCode;
+use crate::domain::status::fault::Fault;
 use crate::store::{CommitError, ReadError};
 use crate::usecase::Refusal;
 
@@ -243,10 +244,45 @@ impl From<Refusal> for Problem {
                 "Name another clinic that exists.",
             ),
             Refusal::CursorMalformed => Problem::new("cursor-malformed"),
+            Refusal::Told(fault) => told(&fault),
+            Refusal::TooMany => Problem::new("status-full"),
             Refusal::Commit(error) => storage(&error),
             Refusal::Read(ReadError::Absent) => cases_unavailable(),
             Refusal::Read(_) => Problem::new("storage-unavailable").retry_after(Duration::from_secs(5)),
             Refusal::Random => Problem::new("internal"),
+        }
+    }
+}
+
+/// What is told of services: the rules of `domain/status/fault.rs`.
+fn told(fault: &Fault) -> Problem {
+    match fault {
+        Fault::Unknown => Problem::new("not-found"),
+        Fault::Stale { current } => stale(Some(u64::from(*current))),
+        Fault::Over { status } => Problem::new("status-over").with("status", *status),
+        Fault::WrongStep { from, to } => {
+            let sv = format!("Från {from} till {to} går det inte.");
+            Problem::new("status-wrong-step").detail(sv, fault.to_string()).with("status", *from)
+        }
+        Fault::Full | Fault::TakenOver => Problem::new("status-full"),
+        Fault::UnknownUpdate => Problem::new("status-unfit").at(
+            "/number",
+            "Det finns inget besked med det numret.",
+            "There is no update with that number.",
+        ),
+        Fault::Unfit(violations) => {
+            let mut problem = Problem::new("status-unfit");
+            for violation in violations.iter().take(VIOLATIONS_MAX) {
+                let one = |language| Violation {
+                    pointer: violation.pointer.clone(),
+                    code: violation.rule.code().to_owned(),
+                    message: violation.rule.text(language),
+                    link_id: None,
+                    severity: None,
+                };
+                problem.violations.push([one(Language::Sv), one(Language::En)]);
+            }
+            problem
         }
     }
 }
@@ -315,6 +351,8 @@ mod tests {
             include_str!("problem.rs"),
             include_str!("request.rs"),
             include_str!("form.rs"),
+            include_str!("live.rs"),
+            include_str!("fallback.rs"),
             include_str!("mod.rs"),
             include_str!("wire/case.rs"),
             include_str!("wire/region.rs"),

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Api;
-use super::handlers::{cases, clinics, feed, meta, staff};
+use super::handlers::{cases, clinics, feed, live, meta, staff};
 use super::problem::Problem;
 use super::request::{Call, Door};
 use super::response::Answer;
@@ -219,5 +219,7 @@ static CASES: &[Route] = &[
 
 #[rustfmt::skip]
 static PAGES: &[Route] = &[
+    page!(Get "/status/handelser", Pages, "statusEvents", "Det som händer, medan det händer", "What happens, as it happens",
+        &["efter"], live::stream),
     page!(Get "/", Pages, "home", "Till driftstatus", "To the status page", &[], meta::home),
 ];

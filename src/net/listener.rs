@@ -26,6 +26,7 @@ const WARN_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
+    shared: bool,
     permits: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -57,11 +58,22 @@ pub struct ListenError {
 impl Listener {
     /// Binds `address`; at most `connections_max` connections hold a permit at once, further ones wait in the backlog.
     pub fn bind(address: SocketAddr, connections_max: usize) -> Result<Listener, ListenError> {
-        let (socket, address) = listen(address)
+        Listener::open(address, connections_max, false)
+    }
+
+    /// As `bind`, beside another process of the same user that binds it so too: who comes meets one of the two, and a
+    /// door passes from one to the other without ever being shut.
+    pub fn bind_shared(address: SocketAddr, connections_max: usize) -> Result<Listener, ListenError> {
+        Listener::open(address, connections_max, true)
+    }
+
+    fn open(address: SocketAddr, connections_max: usize, shared: bool) -> Result<Listener, ListenError> {
+        let (socket, address) = listen(address, shared)
             .and_then(|socket| socket.local_addr().map(|bound| (socket, bound)))
             .map_err(|source| ListenError { address, source })?;
         Ok(Listener {
             address,
+            shared,
             permits: Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS))),
             state: Mutex::new(State { socket: Some(socket), broken: 0, pause: PAUSE_MIN, warned: None }),
         })
@@ -130,7 +142,7 @@ impl Listener {
 
     /// The old socket is gone by now: two cannot listen on one address.
     async fn rebind(&self, state: &mut State) {
-        match listen(self.address) {
+        match listen(self.address, self.shared) {
             Ok(socket) => {
                 tracing::warn!(address = %self.address, "bound anew");
                 state.socket = Some(socket);
@@ -144,10 +156,11 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for the old connections' TIME_WAIT.
     socket.set_reuseaddr(true)?;
+    socket.set_reuseport(shared)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -1,6 +1,8 @@
 //! Letters and pages from templates. Ours are built in; a region's own stand in for them by the same path below its
 //! template directory. Every template is rendered once at the start: an unfit one is told then, not at night.
 
+pub mod publish;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +79,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "letter.html",
     "rejection.html",
     "problem.html",
+    "status.html",
     "sv/answer-waits.subject",
     "sv/answer-waits.txt",
     "sv/answer-waits.html",

@@ -36,6 +36,7 @@ use crate::domain::form::Issue;
 use crate::domain::id::{HsaId, PersonId};
 use crate::domain::policy::Denial;
 use crate::domain::rejection::RejectionCode;
+use crate::domain::status::fault::Fault;
 use crate::domain::time::Clock;
 use crate::store::{CommitError, ReadError, Store};
 
@@ -107,6 +108,10 @@ pub enum Refusal {
     HandlerWithoutRole,
     TargetClinicUnknown,
     CursorMalformed,
+    /// An act on what is told of services does not fit.
+    Told(Fault),
+    /// As many held notices, series or components as one region has room for.
+    TooMany,
     Commit(CommitError),
     Read(ReadError),
     /// The operating system gave no random bytes.
@@ -119,6 +124,12 @@ impl From<CommitError> for Refusal {
             CommitError::Conflict { .. } => Refusal::Stale { current: None },
             error => Refusal::Commit(error),
         }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Refusal {
+        Refusal::Told(fault)
     }
 }
 
@@ -158,7 +169,7 @@ impl Gateway {
         production: bool,
     ) -> Result<Gateway, ReadError> {
         let catalog = Catalog::load(&common, clock.now()).await?;
-        let desk = status::Desk::start(&common).await?;
+        let desk = status::Desk::start(&common, clock.now()).await?;
         Ok(Gateway {
             cases,
             common,
@@ -239,6 +250,8 @@ impl std::fmt::Display for Refusal {
             Refusal::NotFound => f.write_str("there is no such thing"),
             Refusal::Stale { .. } => f.write_str("somebody else changed it at the same moment: try again"),
             Refusal::FormInvalid(issues) => write!(f, "the form has {} faults", issues.len()),
+            Refusal::Told(fault) => fault.fmt(f),
+            Refusal::TooMany => f.write_str("there are as many as a region has room for: take some away first"),
             Refusal::Commit(error) => error.fmt(f),
             Refusal::Read(error) => error.fmt(f),
             Refusal::ClinicClosed { .. } => f.write_str("the clinic is closed or never open"),

@@ -4,6 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
 use crate::client::Caller;
 use crate::common::{CLINIC, Gateway, Region, received, submission, submit, until};
 
@@ -162,6 +166,112 @@ async fn one_address_holds_so_many_connections_and_the_next_is_closed_until_one_
     gateway.anyone().from([127, 0, 0, 2]).get("/v1/api-info").await.expect(200);
     drop(first);
     until("the place is free", SOON, async || third.get("/v1/api-info").attempt().await.ok()).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_status_page_lies_ready_and_is_read_again_only_when_it_has_changed() {
+    let gateway = Gateway::start();
+    for caller in [gateway.anyone(), gateway.anyone().http1()] {
+        for (path, lang) in [
+            ("/status", "sv"),
+            ("/en/status", "en"),
+            ("/invanare/status", "sv"),
+            ("/en/invanare/status/?from=mail", "en"),
+        ] {
+            let page = caller.get(path).await.expect(200);
+            assert_eq!((page.header("content-language"), page.header("set-cookie")), (lang, ""), "{path}");
+            assert!(page.header("cache-control").starts_with("public, max-age="), "{path}");
+            assert!(page.header("content-security-policy").contains("script-src 'self'"), "{path}");
+            let again = caller.get(path).header("if-none-match", page.header("etag")).await;
+            // The stamp may have been renewed in between.
+            assert!(again.status == 304 && again.body.is_empty() || again.header("etag") != page.header("etag"));
+            let head = caller.ask("HEAD", path).await.expect(200);
+            assert!(head.body.is_empty());
+            assert_eq!(head.header("content-length").parse::<usize>().unwrap(), page.body.len());
+        }
+        let feed = caller.get("/api/v2/status.json").await.expect(200);
+        assert_eq!(
+            (feed.header("content-type"), feed.header("access-control-allow-origin")),
+            ("application/json", "*")
+        );
+        caller.ask("POST", "/status").await.refused(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn reading_ready_pages_has_a_generous_limit_of_its_own() {
+    let gateway = limited("public-page-per-minute = 20\npublic-request-per-minute = 5");
+    let (greedy, modest) = (gateway.anyone(), gateway.anyone().from([127, 0, 0, 2]));
+    for _ in 0..20 {
+        greedy.get("/status").await.expect(200);
+    }
+    let told = greedy.get("/status").await.expect(429);
+    assert_eq!((told.header("retry-after"), told.json()["code"].as_str()), ("3", Some("rate-limited")));
+    modest.get("/status").await.expect(200);
+    greedy.get("/v1/api-info").await.expect(200);
+}
+
+/// Opens a stream and reads what it begins with.
+async fn watch(who: &Caller, path: &str) -> (TlsStream<TcpStream>, String) {
+    let mut stream = who.raw().await;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let begun = told(&mut stream, "\n\n").await;
+    (stream, begun)
+}
+
+/// What comes, until it holds this.
+async fn told(stream: &mut TlsStream<TcpStream>, wanted: &str) -> String {
+    let mut text = String::new();
+    while !text.contains(wanted) {
+        let mut buffer = [0; 4_096];
+        let read = tokio::time::timeout(SOON, stream.read(&mut buffer)).await;
+        let length = read.unwrap_or_else(|_| panic!("{wanted:?} did not come: {text}")).unwrap();
+        assert!(length > 0, "the stream ended before {wanted:?}: {text}");
+        text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    text
+}
+
+#[tokio::test]
+async fn who_watches_has_a_stream_a_bounded_number_of_them_and_an_end_when_the_gateway_stops() {
+    let mut gateway =
+        Region::prepare().changed("[public]", "[public]\nconnections-max = 8\nconnections-per-address-max = 3").run();
+    let (anyone, other) = (gateway.anyone(), gateway.anyone().from([127, 0, 0, 2]));
+    let mut open = Vec::new();
+    for path in ["/status/handelser", "/en/invanare/status/handelser?efter=3"] {
+        let (stream, begun) = watch(&anyone, path).await;
+        assert!(begun.starts_with("HTTP/1.1 200 ") && begun.contains("text/event-stream"), "{begun}");
+        assert!(begun.contains("retry: 5000"), "{begun}");
+        open.push(stream);
+    }
+    // Streams take half of the connections: two more, and then no more for anybody.
+    let (third, fourth) = (watch(&other, "/status/handelser").await.0, watch(&other, "/status/handelser").await.0);
+    other.get("/status/handelser").await.refused(503, "overloaded");
+    drop(third);
+    let free = async || Some(watch(&other, "/status/handelser").await).filter(|(_, begun)| begun.contains(" 200 "));
+    open.push(until("a place is free", SOON, free).await.0);
+    open.push(fourth);
+    gateway.signal("TERM");
+    for stream in &mut open {
+        let mut rest = Vec::new();
+        tokio::time::timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the stream ends").ok();
+    }
+    assert_eq!(gateway.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_copy_of_the_pages_lies_on_disk_for_whoever_serves_it_when_we_do_not() {
+    let gateway = Gateway::start();
+    let copy = gateway.region.path("data/snapshot/current");
+    let same = async || {
+        let page = gateway.anyone().get("/en/status").await.expect(200).body;
+        let file = fs::read(copy.join("en/status/index.html")).ok()?;
+        (file == page).then_some(())
+    };
+    until("the copy is what is served", SOON, same).await;
+    let listed = fs::read_to_string(copy.join("snapshot.json")).unwrap();
+    assert!(listed.contains("\"generatedAt\"") && listed.contains("\"/api/v2/status.json\""), "{listed}");
 }
 
 fn journal(region: &Region) -> PathBuf {

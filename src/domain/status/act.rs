@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Audience;
-use super::subject::{Affected, Impact, IncidentStatus, MaintenanceStatus, Origin};
+use super::event::Told;
+use super::fault::Fault;
+use super::subject::{
+    Affected, Impact, Incident, IncidentStatus, Maintenance, MaintenanceStatus, Origin, Subject, SubjectKind,
+};
+use super::words::Circumstances;
 use crate::domain::clinic::Texts;
 
 /// One act on what is told.
@@ -146,4 +151,60 @@ pub struct UpdateMaintenance {
     pub status: MaintenanceStatus,
     pub body: Texts,
     pub notify: bool,
+}
+
+impl Act {
+    /// What it comes to: the subject as it stands afterwards, and what is told. `id` is that of a new subject.
+    pub fn apply(&self, before: Option<&Subject>, id: Uuid, at: &Circumstances) -> Result<(Subject, Told), Fault> {
+        let incident = |done: (Incident, Told)| (Subject::Incident(done.0), done.1);
+        let maintenance = |done: (Maintenance, Told)| (Subject::Maintenance(done.0), done.1);
+        match (self, before) {
+            (Act::OpenIncident(act), None) => Incident::open(id, act, at).map(incident),
+            (Act::ScheduleMaintenance(act), None) => Maintenance::schedule(id, act, at).map(maintenance),
+            (Act::UpdateIncident(act), Some(Subject::Incident(one))) => one.update(act, at).map(incident),
+            (Act::CorrectIncident(act), Some(Subject::Incident(one))) => one.correct(act, at).map(incident),
+            (Act::WithdrawIncident(act), Some(Subject::Incident(one))) => one.withdraw(act, at).map(incident),
+            (Act::ChangeMaintenance(act), Some(Subject::Maintenance(one))) => one.change(act, at).map(maintenance),
+            (Act::UpdateMaintenance(act), Some(Subject::Maintenance(one))) => one.update(act, at).map(maintenance),
+            (Act::CorrectMaintenance(act), Some(Subject::Maintenance(one))) => one.correct(act, at).map(maintenance),
+            (Act::CancelMaintenance(act), Some(Subject::Maintenance(one))) => one.cancel(act, at).map(maintenance),
+            _ => Err(Fault::Unknown),
+        }
+    }
+
+    /// Which subject it is about; none begins a new one.
+    pub fn subject(&self) -> Option<Uuid> {
+        match self {
+            Act::OpenIncident(_) | Act::ScheduleMaintenance(_) => None,
+            Act::UpdateIncident(act) => Some(act.id),
+            Act::ChangeMaintenance(act) => Some(act.id),
+            Act::UpdateMaintenance(act) => Some(act.id),
+            Act::CorrectIncident(act) | Act::CorrectMaintenance(act) => Some(act.id),
+            Act::WithdrawIncident(act) | Act::CancelMaintenance(act) => Some(act.id),
+        }
+    }
+
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Act::OpenIncident(_) | Act::UpdateIncident(_) | Act::CorrectIncident(_) | Act::WithdrawIncident(_) => {
+                SubjectKind::Incident
+            }
+            _ => SubjectKind::Maintenance,
+        }
+    }
+
+    /// For the access log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Act::OpenIncident(_) => "incident-open",
+            Act::UpdateIncident(_) => "incident-update",
+            Act::CorrectIncident(_) => "incident-correct",
+            Act::WithdrawIncident(_) => "incident-withdraw",
+            Act::ScheduleMaintenance(_) => "maintenance-schedule",
+            Act::ChangeMaintenance(_) => "maintenance-change",
+            Act::UpdateMaintenance(_) => "maintenance-update",
+            Act::CorrectMaintenance(_) => "maintenance-correct",
+            Act::CancelMaintenance(_) => "maintenance-cancel",
+        }
+    }
 }

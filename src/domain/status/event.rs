@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::subject::{Impact, Reminder, Subject};
+use super::words::Circumstances;
 use crate::domain::clinic::Texts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,7 +63,34 @@ pub struct Event {
     pub not_after: Timestamp,
 }
 
+/// What an act or the clock did to a subject, before it stands in an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    pub kind: EventKind,
+    pub update: Option<u32>,
+    pub notify: bool,
+    pub not_after: Timestamp,
+}
+
 impl Event {
+    /// The event of a subject as it stands after the act. What is stale already when it is told is not mailed.
+    pub fn new(told: Told, subject: Subject, at: &Circumstances) -> Event {
+        let named = |id: Uuid| {
+            let component = at.components.iter().find(|component| component.id == id)?;
+            Some(NamedComponent { id, name: component.name.clone(), group: component.group })
+        };
+        let components = subject.ever_affected().into_iter().filter_map(named).collect();
+        Event {
+            kind: told.kind,
+            at: at.now,
+            subject,
+            update: told.update,
+            components,
+            notify: told.notify && told.not_after > at.now,
+            not_after: told.not_after,
+        }
+    }
+
     /// What a filter on impact compares with; a maintenance passes every filter.
     pub fn impact(&self) -> Impact {
         match &self.subject {

@@ -7,6 +7,10 @@
 //! | `act` | what an author wants done with them, as data |
 //! | `event` | what happened, as readers and subscribers are told |
 //! | `subscriber` | who wants to be told of what |
+//! | `incident`, `maintenance` | what may be done with each, and what it comes to |
+//! | `recurrence` | maintenances that come again |
+//! | `fault`, `words` | why an act does not fit; the bounds of what authors write |
+//! | `swedish_time` | times in words and from words |
 //! | `board` | everything the pages show, as of one moment |
 //! | `edition` | the pages' language and audience, as the path says them |
 //!
@@ -17,8 +21,14 @@ pub mod board;
 pub mod component;
 pub mod edition;
 pub mod event;
+pub mod fault;
+pub mod incident;
+pub mod maintenance;
+pub mod recurrence;
 pub mod subject;
 pub mod subscriber;
+pub mod swedish_time;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -210,6 +210,12 @@ pub enum Reminder {
     Hour,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubjectKind {
+    Incident,
+    Maintenance,
+}
+
 /// An incident or a maintenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -234,13 +240,77 @@ impl Maintenance {
         matches!(self.status, MaintenanceStatus::Completed | MaintenanceStatus::Cancelled)
     }
 
+    /// Whether subscribers have been mailed about it, so that changes are mailed too.
+    pub fn is_announced(&self) -> bool {
+        self.reminded.contains(&Reminder::SevenDays) || self.updates.iter().any(|update| update.notify)
+    }
+
     /// It goes on now: its components are under maintenance.
     pub fn is_running(&self) -> bool {
         matches!(self.status, MaintenanceStatus::InProgress | MaintenanceStatus::Verifying)
     }
 }
 
+impl Reminder {
+    pub const ALL: [Reminder; 3] = [Reminder::SevenDays, Reminder::Day, Reminder::Hour];
+
+    /// How long before the start.
+    pub fn ahead(self) -> SignedDuration {
+        SignedDuration::from_hours(match self {
+            Reminder::SevenDays => 7 * 24,
+            Reminder::Day => 24,
+            Reminder::Hour => 1,
+        })
+    }
+}
+
+/// What the texts and components of updates take, in bytes as they are kept, roughly.
+pub(super) fn bytes_of<S>(updates: &[Update<S>]) -> usize {
+    const AFFECTED_BYTES: usize = 80;
+    let one =
+        |u: &Update<S>| u.body.sv.len() + u.body.en.as_ref().map_or(0, String::len) + u.affected.len() * AFFECTED_BYTES;
+    updates.iter().map(one).sum()
+}
+
 impl Subject {
+    /// What programs call it.
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Subject::Incident(_) => SubjectKind::Incident,
+            Subject::Maintenance(_) => SubjectKind::Maintenance,
+        }
+    }
+
+    /// Components that it affects or has affected, those of now first.
+    pub fn ever_affected(&self) -> Vec<Uuid> {
+        let earlier: Vec<&Affected> = match self {
+            Subject::Incident(incident) => incident.updates.iter().rev().flat_map(|u| &u.affected).collect(),
+            Subject::Maintenance(maintenance) => maintenance.updates.iter().rev().flat_map(|u| &u.affected).collect(),
+        };
+        let mut out: Vec<Uuid> = Vec::new();
+        for one in self.affected().iter().chain(earlier) {
+            if !out.contains(&one.component) {
+                out.push(one.component);
+            }
+        }
+        out
+    }
+
+    /// When the clock has something to do with it.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Subject::Incident(incident) => incident.due(),
+            Subject::Maintenance(maintenance) => maintenance.due(),
+        }
+    }
+
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Subject::Incident(incident) => incident.resolved_at.or(incident.withdrawn_at),
+            Subject::Maintenance(maintenance) => maintenance.ended_at,
+        }
+    }
+
     pub fn id(&self) -> Uuid {
         match self {
             Subject::Incident(incident) => incident.id,

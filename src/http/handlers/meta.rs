@@ -68,8 +68,8 @@ pub async fn home(_api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     std::future::ready(Ok(Answer::see_other(call.edition().path("/status")))).await
 }
 
-/// Whether this gateway can do its work: 503 when what everybody needs does not. `cases` may be down while status and
-/// support work.
+/// Whether this gateway can do its work: 503 when what everybody needs does not, or when nobody renews the pages.
+/// `cases` may be down while status and support work.
 pub async fn health(api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
     let gateway = &api.gateway;
     let store = |store: &Store| match (store.absence(), store.health().is_failing()) {
@@ -80,6 +80,7 @@ pub async fn health(api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
     let (common, cases) = (store(&gateway.common), store(&gateway.cases));
     let status = match (common, cases) {
         _ if gateway.is_closing() => "stopping",
+        _ if api.shelf.stale_after().is_none_or(|stale_after| gateway.now() > stale_after) => "failing",
         ("working", "working") => "working",
         ("working", _) => "degraded",
         _ => "failing",

@@ -3,5 +3,6 @@
 pub mod cases;
 pub mod clinics;
 pub mod feed;
+pub mod live;
 pub mod meta;
 pub mod staff;

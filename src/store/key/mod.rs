@@ -14,7 +14,7 @@
 //! | both | `letter` id | an owed letter: about a case in `cases`, any other in `common` |
 //! | cases | `i-…` | index keys: see the functions |
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `notification` | the region: `region` |
-//! | common | `component` `group` `incident` `maintenance` | what is told of services: `status` |
+//! | common | `component` `group` `incident` `maintenance` `pending` `series` | what is told of services: `status` |
 
 mod cases;
 mod region;

@@ -1,51 +1,102 @@
-//! What is told of services: read as a board, told as events.
+//! What is told of services: written by authors, probes and the clock, read as a board, told as events.
 //!
 //! | file | holds |
 //! |---|---|
+//! | `author` | who acts |
+//! | `publish` | an act at once: one change with record, event and log line |
+//! | `pending` | an act held, taken back, or published when its time has come |
+//! | `clock` | what time demands, in time's order |
+//! | `series` | maintenances that come again |
+//! | `components` | components and groups |
+//! | `board` | the board in memory |
 //! | `records` | what is kept, by version |
 
+pub mod author;
+mod board;
+mod clock;
+mod components;
+mod pending;
+mod publish;
 mod records;
+mod series;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 
-use super::catalog::read_all;
 use super::{Gateway, Refusal};
 use crate::crypto::sha256;
 use crate::domain::status::board::Board;
-use crate::domain::status::component::{Component, Group};
+use crate::domain::status::component::Component;
 use crate::domain::status::event::Event;
-use crate::domain::status::subject::{Incident, Maintenance};
+use crate::domain::status::words::Circumstances;
 use crate::store::record::{decode, encode};
-use crate::store::{Append, Chain, Change, ReadError, Store, key};
+use crate::store::{Append, Chain, Change, ReadError, Store};
+
+pub use self::author::Author;
+pub use self::clock::Ticked;
+pub use self::components::{ComponentDraft, GroupDraft};
+pub use self::publish::{Outcome, Preview, Publication, Published};
+pub use self::records::Pending;
+
+/// The region's own rules of telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long ahead a maintenance is asked for; sooner needs the reason of the emergency.
+    pub minimum_notice_days: u16,
+    /// How long a person's act that mails somebody can be taken back, where its author doesn't say.
+    pub hold: SignedDuration,
+    /// How long ahead a series becomes maintenances.
+    pub series_horizon_days: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { minimum_notice_days: 10, hold: SignedDuration::from_secs(60), series_horizon_days: 35 }
+    }
+}
 
 /// What the gateway holds in memory of what is told.
 pub struct Desk {
+    settings: Settings,
     board: ArcSwap<Board>,
     /// Counts the boards; who renders them waits here.
     changed: watch::Sender<u64>,
+    /// One act at a time, from reading to the new board: each sees the one before.
+    writing: tokio::sync::Mutex<()>,
     /// Wakes the fan-out after a commit that owes notices.
     pub notices_owed: Arc<Notify>,
+    /// Wakes the clock of status after a commit that it may have to do with.
+    pub clock_moved: Arc<Notify>,
 }
 
 impl Desk {
-    pub(super) async fn start(common: &Store) -> Result<Desk, ReadError> {
-        let board = ArcSwap::from_pointee(load_board(common).await?);
-        Ok(Desk { board, changed: watch::Sender::new(1), notices_owed: Arc::default() })
+    pub(super) async fn start(common: &Store, now: Timestamp) -> Result<Desk, ReadError> {
+        Ok(Desk {
+            settings: Settings::default(),
+            board: ArcSwap::from_pointee(board::load(common, now).await?),
+            changed: watch::Sender::new(1),
+            writing: tokio::sync::Mutex::default(),
+            notices_owed: Arc::default(),
+            clock_moved: Arc::default(),
+        })
     }
 }
 
 impl Gateway {
-    /// What is told now.
-    pub fn board(&self) -> Arc<Board> {
-        self.desk.board.load_full()
+    /// The region's rules of telling instead of the defaults.
+    #[must_use]
+    pub fn with_status(mut self, settings: Settings) -> Gateway {
+        self.desk.settings = settings;
+        self
     }
 
-    /// Hears of each new board.
-    pub fn board_changes(&self) -> watch::Receiver<u64> {
-        self.desk.changed.subscribe()
+    pub fn status_settings(&self) -> Settings {
+        self.desk.settings
     }
 
     /// Events after a number, oldest first, at most `limit`, with their numbers.
@@ -55,13 +106,6 @@ impl Gateway {
         Ok(read.collect::<Result<_, ReadError>>()?)
     }
 
-    /// Takes up what is told as `common` has it.
-    pub(super) async fn reload_board(&self) -> Result<(), ReadError> {
-        self.desk.board.store(Arc::new(load_board(&self.common).await?));
-        self.desk.changed.send_modify(|count| *count += 1);
-        Ok(())
-    }
-
     /// Adds an event to a change; the commit gives its number.
     pub(super) fn tell(&self, change: &mut Change, event: &Event) -> Result<(), Refusal> {
         let payload = encode(event);
@@ -69,19 +113,21 @@ impl Gateway {
         change.append(Append { chain: Chain::Notices, entry: self.new_id(event.at)?, digest, payload, pointer: None });
         Ok(())
     }
-}
 
-async fn load_board(common: &Store) -> Result<Board, ReadError> {
-    let mut groups: Vec<Group> = read_all(common, &key::groups()).await?.into_iter().map(|(_, at)| at.record).collect();
-    groups.sort_by_key(|group| (group.position, group.id));
-    let components = read_all::<Component>(common, &key::components()).await?.into_iter().map(|(_, at)| at.record);
-    let mut components: Vec<Component> = components.filter(|component| !component.archived).collect();
-    components.sort_by_key(|component| (component.position, component.id));
-    let incidents = read_all::<Incident>(common, &key::incidents()).await?;
-    let incidents = incidents.into_iter().rev().map(|(_, at)| Arc::new(at.record)).collect();
-    let maintenances = read_all::<Maintenance>(common, &key::maintenances()).await?;
-    let mut maintenances: Vec<_> = maintenances.into_iter().map(|(_, at)| Arc::new(at.record)).collect();
-    maintenances.sort_by_key(|maintenance| maintenance.scheduled_for);
-    let seq = common.chain_head(Chain::Notices).await?.map_or(0, |(seq, _)| seq);
-    Ok(Board { seq, groups, components, incidents, maintenances })
+    fn circumstances<'a>(
+        &self,
+        now: Timestamp,
+        by: &'a str,
+        author: &Author,
+        components: &'a [Component],
+    ) -> Circumstances<'a> {
+        let minimum_notice_days = self.desk.settings.minimum_notice_days;
+        Circumstances { now, by, is_person: author.is_person(), components, minimum_notice_days }
+    }
+
+    /// The region's components, archived ones too.
+    fn all_components(&self) -> Vec<Component> {
+        let board = self.board();
+        board.components.iter().chain(&board.archived).cloned().collect()
+    }
 }

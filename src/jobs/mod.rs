@@ -1,0 +1,11 @@
+//! What time and change demand of others: each job runs beside the doors until the gateway stops.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `publisher` | renders what is read by many when something changed, and every minute |
+//! | `snapshot` | the same on disk, for whoever serves it when we do not |
+//! | `status_clock` | what is told when its time comes |
+
+pub mod publisher;
+pub mod snapshot;
+pub mod status_clock;

@@ -1,0 +1,136 @@
+//! Renders what is read by many, once for all of them: at each change of what is told or of our own health, and every
+//! minute, so that a page never looks fresher than it is. What was rendered goes to the shelf first, then to disk, then
+//! those who watch are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::snapshot::Snapshot;
+use crate::domain::clinic::Texts;
+use crate::domain::status::board::{OwnComponent, OwnHealth};
+use crate::domain::status::component::ComponentStatus;
+use crate::domain::status::event::Event;
+use crate::render::Renderer;
+use crate::render::publish::Document;
+use crate::usecase::Gateway;
+
+/// What is older than this is not to be trusted: nobody has renewed it.
+pub const STALE_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// How often it is renewed without a change.
+const RENEWED: Duration = Duration::from_secs(60);
+/// How often our own health is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// Changes within this time are rendered together.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// Events told in one go.
+const EVENTS: usize = 100;
+
+/// Takes what was rendered, and as of when.
+pub type Shelve = Box<dyn Fn(&[Document], Timestamp) + Send + Sync>;
+/// Hears each event with its number, after the pages that show it are there.
+pub type Tell = Box<dyn Fn(u64, &Event) + Send + Sync>;
+
+pub struct Publisher {
+    gateway: Arc<Gateway>,
+    renderer: Arc<Renderer>,
+    snapshot: Arc<Snapshot>,
+    shelve: Shelve,
+    tell: Tell,
+    /// Of the newest event that was told.
+    told: u64,
+    health: OwnHealth,
+}
+
+impl Publisher {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        renderer: Arc<Renderer>,
+        snapshot: Arc<Snapshot>,
+        shelve: Shelve,
+        tell: Tell,
+    ) -> Publisher {
+        let told = gateway.board().seq;
+        Publisher { gateway, renderer, snapshot, shelve, tell, told, health: OwnHealth::default() }
+    }
+
+    /// Once, now. On a fault everything stays as it was, and grows old where people see it.
+    pub async fn publish(&mut self) {
+        let (board, now) = (self.gateway.board(), self.gateway.now());
+        self.health = own_health(&self.gateway);
+        let (renderer, health) = (self.renderer.clone(), self.health.clone());
+        let rendered = tokio::task::spawn_blocking(move || renderer.publish(&board, &health, now)).await;
+        let documents = match rendered {
+            Ok(Ok(documents)) => documents,
+            Ok(Err(error)) => {
+                tracing::error!(event = "publish.render", %error, "the public pages cannot be renewed");
+                return;
+            }
+            Err(_) => {
+                tracing::error!(event = "publish.panic", "rendering panicked; the public pages are not renewed");
+                return;
+            }
+        };
+        (self.shelve)(&documents, now);
+        self.tell_events().await;
+        let snapshot = self.snapshot.clone();
+        let written = tokio::task::spawn_blocking(move || snapshot.write(&documents, now, now + STALE_AFTER)).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!(event = "publish.snapshot", %error, "the copy of the public pages on disk is not renewed");
+        }
+    }
+
+    /// Works until told to stop.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut changes = self.gateway.board_changes();
+        let mut renewed = tokio::time::Instant::now();
+        loop {
+            tokio::select! {
+                _ = changes.changed() => tokio::time::sleep(TOGETHER).await,
+                () = tokio::time::sleep(LOOK) => {
+                    let same = own_health(&self.gateway).components == self.health.components;
+                    if same && renewed.elapsed() < RENEWED {
+                        continue;
+                    }
+                }
+                _ = stop.changed() => return,
+            }
+            changes.mark_unchanged();
+            renewed = tokio::time::Instant::now();
+            self.publish().await;
+        }
+    }
+
+    async fn tell_events(&mut self) {
+        loop {
+            let events = match self.gateway.notices_after(self.told, EVENTS).await {
+                Ok(events) => events,
+                Err(error) => {
+                    tracing::error!(event = "publish.events", %error, "what happened cannot be read");
+                    return;
+                }
+            };
+            for (seq, event) in &events {
+                (self.tell)(*seq, event);
+                self.told = *seq;
+            }
+            if events.len() < EVENTS {
+                return;
+            }
+        }
+    }
+}
+
+fn own_health(gateway: &Gateway) -> OwnHealth {
+    let failing = gateway.cases.health().is_failing();
+    let status = if failing { ComponentStatus::MajorOutage } else { ComponentStatus::Operational };
+    let texts = |sv: &str, en: &str| Texts { sv: sv.to_owned(), en: Some(en.to_owned()) };
+    let detail = match failing {
+        true => texts("Ärenden kan inte skickas eller läsas just nu.", "Cases cannot be sent or read at the moment."),
+        false => texts("", ""),
+    };
+    let cases = OwnComponent { slug: "cases", name: texts("Ärenden", "Cases"), status, detail };
+    OwnHealth { checked_at: Some(gateway.now()), components: vec![cases] }
+}
