@@ -1,7 +1,7 @@
 //! Sealing, keyed hashes, digests and random bytes: the only room that knows the crypto library.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::{digest, hmac, rand};
+use aws_lc_rs::{constant_time, digest, hmac, rand};
 use zeroize::Zeroizing;
 
 /// A SHA-256 value.
@@ -98,6 +98,11 @@ pub fn sha256(parts: &[&[u8]]) -> Digest {
         context.update(part);
     }
     to_digest(context.finish().as_ref())
+}
+
+/// Whether two secrets are the same, in a time that does not tell how far they agree.
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(left, right).is_ok()
 }
 
 /// `N` random bytes.

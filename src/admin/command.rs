@@ -165,11 +165,7 @@ async fn status(operations: &Operations) -> Result<Value, String> {
     let gateway = &operations.gateway;
     let mut letters = OutboxCount::default();
     for of in LetterStore::ALL {
-        // Which of the letters wait cannot be told while their store is not open; all else can.
-        letters = letters.and(match gateway.count_letters(of).await {
-            Err(Refusal::Read(ReadError::Absent)) => OutboxCount::default(),
-            counted => counted.map_err(told)?,
-        });
+        letters = letters.and(unless_absent(gateway.count_letters(of).await)?);
     }
     let catalog = gateway.catalog();
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -227,10 +223,18 @@ async fn set_role(
     Ok(json!({ "clinic": clinic, "person": person, "roles": roles }))
 }
 
+/// What a store that is not open has: nothing that can be told, while all else can.
+fn unless_absent<T: Default>(read: Result<T, Refusal>) -> Result<T, String> {
+    match read {
+        Err(Refusal::Read(ReadError::Absent)) => Ok(T::default()),
+        read => read.map_err(told),
+    }
+}
+
 /// In which store a letter lies.
 async fn letter_store(gateway: &Gateway, letter: Uuid) -> Result<LetterStore, String> {
     for of in LetterStore::ALL {
-        if gateway.letter(of, letter).await.map_err(told)?.is_some() {
+        if unless_absent(gateway.letter(of, letter).await)?.is_some() {
             return Ok(of);
         }
     }
@@ -241,7 +245,7 @@ async fn letter_store(gateway: &Gateway, letter: Uuid) -> Result<LetterStore, St
 async fn outbox_list(operations: &Operations) -> Result<Value, String> {
     let mut dead = Vec::new();
     for of in LetterStore::ALL {
-        let found = operations.gateway.dead_letters(of, LIST_MAX).await.map_err(told)?;
+        let found = unless_absent(operations.gateway.dead_letters(of, LIST_MAX).await)?;
         dead.extend(found.into_iter().map(|at| (of, at)));
     }
     let lines = dead.iter().map(|(of, at)| {

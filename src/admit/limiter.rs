@@ -27,6 +27,7 @@ pub struct Settings {
 pub enum Period {
     Minute,
     Hour,
+    Day,
 }
 
 impl Period {
@@ -35,6 +36,7 @@ impl Period {
         match self {
             Period::Minute => Duration::from_secs(60),
             Period::Hour => Duration::from_secs(60 * 60),
+            Period::Day => Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -49,6 +51,10 @@ impl Settings {
         match self.period {
             Period::Minute => Quota::per_minute(self.burst),
             Period::Hour => Quota::per_hour(self.burst),
+            // governor has no word for a day; none of these periods is zero.
+            Period::Day => Quota::with_period(self.period.length() / self.burst.get())
+                .unwrap_or_else(|| Quota::per_hour(self.burst))
+                .allow_burst(self.burst),
         }
     }
 }

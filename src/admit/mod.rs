@@ -32,6 +32,8 @@ pub use places::{Place, Places, Taken};
 /// | `public_write` | [`IpKey`] | an answer 429 |
 /// | `public_page` | [`IpKey`] | an answer 429 |
 /// | `mailbox` | the address's keyed hash | no confirmation letter; the answer is the same as without a limit |
+/// | `sign_up_network` | [`IpKey::network`] | an answer 429 |
+/// | `sign_up` | none: all together | an answer 429 |
 pub struct Limits<C: Clock = DefaultClock> {
     /// Requests of any kind from one certificate.
     pub certificate: Limiter<C>,
@@ -45,6 +47,10 @@ pub struct Limits<C: Clock = DefaultClock> {
     pub replay: Limiter<C>,
     /// Sign-ups of one mailbox for status letters.
     pub mailbox: Limiter<C>,
+    /// Sign-ups from one network.
+    pub sign_up_network: Limiter<C>,
+    /// Sign-ups in all: what a flood from everywhere may make us send.
+    pub sign_up: Limiter<C>,
     /// Connections from one address to the public door, before the handshake.
     pub public_connection: Limiter<C>,
     /// Requests from one address at the public door that have to be worked for.
@@ -64,6 +70,8 @@ pub struct LimitsSettings {
     pub address: Settings,
     pub replay: Settings,
     pub mailbox: Settings,
+    pub sign_up_network: Settings,
+    pub sign_up: Settings,
     pub public_connection: Settings,
     pub public_request: Settings,
     pub public_write: Settings,
@@ -81,7 +89,11 @@ const ADDRESS: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Per
 /// As submissions: a portal that lost its answers may ask for each again once.
 const REPLAY: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Period::Minute, 1_000);
 /// One letter, and two more when it got lost; nobody's mailbox is filled through us.
-const MAILBOX: Settings = Settings::new(NonZeroU32::MIN.saturating_add(2), Period::Hour, 50_000);
+const MAILBOX: Settings = Settings::new(NonZeroU32::MIN.saturating_add(2), Period::Day, 50_000);
+/// A ward of people who sign up after the same meeting; a hospital behind one network comes to it by the hour.
+const SIGN_UP_NETWORK: Settings = Settings::new(NonZeroU32::MIN.saturating_add(9), Period::Hour, 50_000);
+/// More than a region's staff sign up in an hour after a circular, less than would harm anybody's mail server.
+const SIGN_UP: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Period::Hour, 1);
 
 /// A whole region may stand behind one address, and in a disturbance all of it looks at once.
 const PUBLIC_CONNECTION: Settings = Settings::new(NonZeroU32::MIN.saturating_add(1_199), Period::Minute, 100_000);
@@ -101,6 +113,8 @@ impl Default for LimitsSettings {
             address: ADDRESS,
             replay: REPLAY,
             mailbox: MAILBOX,
+            sign_up_network: SIGN_UP_NETWORK,
+            sign_up: SIGN_UP,
             public_connection: PUBLIC_CONNECTION,
             public_request: PUBLIC_REQUEST,
             public_write: PUBLIC_WRITE,
@@ -127,6 +141,8 @@ impl<C: Clock + Clone> Limits<C> {
             address: limiter(settings.address),
             replay: limiter(settings.replay),
             mailbox: limiter(settings.mailbox),
+            sign_up_network: limiter(settings.sign_up_network),
+            sign_up: limiter(settings.sign_up),
             public_connection: limiter(settings.public_connection),
             public_request: limiter(settings.public_request),
             public_write: limiter(settings.public_write),
@@ -138,7 +154,8 @@ impl<C: Clock + Clone> Limits<C> {
     pub fn sweep(&self) {
         let callers = [&self.certificate, &self.submission, &self.citizen, &self.address, &self.replay, &self.mailbox];
         let public = [&self.public_connection, &self.public_request, &self.public_write, &self.public_page];
-        callers.into_iter().chain(public).for_each(|limiter| limiter.sweep());
+        let sign_ups = [&self.sign_up_network, &self.sign_up];
+        callers.into_iter().chain(public).chain(sign_ups).for_each(|limiter| limiter.sweep());
     }
 }
 
@@ -161,6 +178,14 @@ impl IpKey {
             IpAddr::V4(v4) => IpKey(v4.to_ipv6_mapped().octets()),
             IpAddr::V6(v6) => IpKey(Ipv6Addr::from_bits(v6.to_bits() & PREFIX_64).octets()),
         }
+    }
+
+    /// The network that an address belongs to: the /24 of an IPv4 address, the /48 of an IPv6 address, which is what one
+    /// organisation has.
+    pub fn network(&self) -> IpKey {
+        let bits = u128::from_be_bytes(self.0);
+        let v4 = Ipv6Addr::from_bits(bits).to_ipv4_mapped().is_some();
+        IpKey((bits & (u128::MAX << if v4 { 8 } else { 80 })).to_be_bytes())
     }
 
     /// For [`Limiter::check`].
@@ -188,6 +213,16 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_one_key_and_its_neighbour_another() {
+        let network = |text: &str| IpKey::new(text.parse().unwrap()).network();
+        assert_eq!(network("192.0.2.7"), network("192.0.2.250"));
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:ff::1"));
+        for (a, b) in [("192.0.2.7", "192.0.3.7"), ("2001:db8:1::1", "2001:db8:2::1")] {
+            assert_ne!(network(a), network(b));
+        }
+    }
+
+    #[test]
     fn each_limit_has_its_own_bucket_and_the_sweep_reaches_all() {
         let clock = FakeRelativeClock::default();
         let limits = Limits::with_clock(LimitsSettings::default(), clock.clone());
@@ -198,6 +233,8 @@ mod tests {
             (&limits.address, 600),
             (&limits.replay, 600),
             (&limits.mailbox, 3),
+            (&limits.sign_up_network, 10),
+            (&limits.sign_up, 600),
             (&limits.public_connection, 1_200),
             (&limits.public_request, 600),
             (&limits.public_write, 30),
@@ -208,7 +245,7 @@ mod tests {
             assert_eq!((standing.limit, standing.remaining), (burst, burst - 1));
             assert_eq!(limiter.keys(), 1);
         }
-        clock.advance(Duration::from_secs(2 * 60 * 60));
+        clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
         limits.sweep();
         for (limiter, _) in all {
             assert_eq!(limiter.keys(), 0);

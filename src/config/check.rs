@@ -61,6 +61,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         None => from.clone(),
     };
     let limits = limits(scrutiny, &file.limits);
+    let allowed_domains = allowed_domains(scrutiny, &file.status.allowed_domains);
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
     let status = status(scrutiny, &file.status);
     let (portal, staff, public) = (portal?, staff?, public?);
@@ -92,6 +93,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         incoming_maildir: file.mail.get_ref().incoming_maildir.as_ref().map(|path| base.join(path)),
         limits,
         status,
+        allowed_domains,
         log: telemetry::Settings { filter: file.log.filter.unwrap_or_else(|| LOG_DEFAULT.to_owned()) },
     })
 }
@@ -363,6 +365,20 @@ fn status(scrutiny: &mut Scrutiny, file: &file::Status) -> status::Settings {
     }
 }
 
+/// Domains whose addresses may subscribe, as addresses have them.
+fn allowed_domains(scrutiny: &mut Scrutiny, domains: &[Spanned<String>]) -> Vec<String> {
+    let mut known = Vec::new();
+    for domain in domains {
+        match MailAddress::parse(&format!("a@{}", domain.get_ref())) {
+            Ok(address) => known.push(address.domain().to_owned()),
+            Err(_) => {
+                scrutiny.fault(domain.span(), "a mail domain", "write what stands after the @: \"region.example\"")
+            }
+        }
+    }
+    known
+}
+
 fn limits(scrutiny: &mut Scrutiny, limits: &file::Limits) -> LimitsSettings {
     let mut settings = LimitsSettings::default();
     let chosen = [
@@ -375,6 +391,8 @@ fn limits(scrutiny: &mut Scrutiny, limits: &file::Limits) -> LimitsSettings {
         (&limits.public_request_per_minute, &mut settings.public_request, Period::Minute),
         (&limits.public_write_per_minute, &mut settings.public_write, Period::Minute),
         (&limits.public_page_per_minute, &mut settings.public_page, Period::Minute),
+        (&limits.sign_up_network_per_hour, &mut settings.sign_up_network, Period::Hour),
+        (&limits.sign_up_per_hour, &mut settings.sign_up, Period::Hour),
     ];
     for (value, setting, period) in chosen {
         let Some(value) = value else { continue };

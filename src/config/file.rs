@@ -195,6 +195,8 @@ pub struct Limits {
     pub public_request_per_minute: Option<Spanned<u32>>,
     pub public_write_per_minute: Option<Spanned<u32>>,
     pub public_page_per_minute: Option<Spanned<u32>>,
+    pub sign_up_network_per_hour: Option<Spanned<u32>>,
+    pub sign_up_per_hour: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -211,6 +213,8 @@ pub struct Status {
     pub minimum_notice_days: Option<Spanned<u16>>,
     pub hold_seconds: Option<Spanned<u32>>,
     pub series_horizon_days: Option<Spanned<u16>>,
+    #[serde(default)]
+    pub allowed_domains: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -79,6 +79,8 @@ pub struct Config {
     pub incoming_maildir: Option<PathBuf>,
     pub limits: LimitsSettings,
     pub status: status::Settings,
+    /// Only addresses of these domains may subscribe; all when empty.
+    pub allowed_domains: Vec<String>,
     pub log: telemetry::Settings,
 }
 

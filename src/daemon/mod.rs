@@ -42,11 +42,14 @@ use crate::signal::{Signal, Signals};
 use crate::store::{self, MasterKey, OpenError, ReadError, Store};
 use crate::usecase::Gateway;
 use crate::usecase::letters::LetterStore;
+use crate::usecase::subscribers::SignUpRules;
 
 /// How long open requests may go on after a stop; a second TERM ends it.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How often what time demands is looked after.
 const UPKEEP: Duration = Duration::from_secs(60);
+/// How often a store that could not take a leaving is tried again.
+const LEAVINGS_AGAIN: Duration = Duration::from_secs(2);
 /// Batches of one round of upkeep: far more than a region makes due in a minute.
 const BATCHES_A_ROUND: u32 = 1_000;
 /// How often the region is read again, for posts that began or ended.
@@ -236,6 +239,7 @@ impl Daemon {
         tasks.spawn(publisher.run(stopped.clone()));
         tasks.spawn(keeper.run(move || letters.notify_one(), stopped.clone()));
         tasks.spawn(send_letters(outboxes, mailer, outbox_stopped));
+        tasks.spawn(write_leavings_down(gateway.clone(), stopped.clone()));
         tasks.spawn(upkeep(gateway.clone(), limits, stopped));
         Ok(Daemon { addresses, gateway, trust, doors, live, drain, cases_bell, tasks, stop_doors, stop_outbox })
     }
@@ -301,7 +305,10 @@ async fn open_gateway(
     let (cases, keeper) = CasesKeeper::begin(Arc::new(move || open("cases"))).await;
     let production = config.mode == Mode::Production;
     let gateway = Gateway::start(cases, common, clock.clone(), limits.clone(), production).await?;
-    let gateway = gateway.with_status(config.status.clone());
+    let gateway = gateway.with_status(config.status.clone()).with_sign_up_rules(SignUpRules {
+        public_url: config.service.public_url.clone(),
+        allowed_domains: config.allowed_domains.clone(),
+    });
     Ok((Arc::new(gateway), keeper))
 }
 
@@ -369,6 +376,22 @@ async fn send_letters(outboxes: [Arc<Outbox>; 2], mailer: Arc<Mailer>, stop: wat
     mailer.close().await;
 }
 
+/// People who leave while the store cannot write are written down as soon as it can.
+async fn write_leavings_down(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = gateway.leavings_wait() => {}
+            _ = stop.changed() => return,
+        }
+        while !gateway.retry_leavings().await {
+            tokio::select! {
+                () = tokio::time::sleep(LEAVINGS_AGAIN) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+}
+
 async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Receiver<bool>) {
     let mut rounds = 0_u64;
     loop {
@@ -392,10 +415,24 @@ async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Rec
                 }
             }
         }
+        forget_subscribers(&gateway).await;
         if rounds.is_multiple_of(REFRESH_ROUNDS)
             && let Err(error) = gateway.refresh_catalog().await
         {
             tracing::error!(event = "catalog.refresh", %error, "the region could not be read again");
+        }
+    }
+}
+
+async fn forget_subscribers(gateway: &Gateway) {
+    for _ in 0..BATCHES_A_ROUND {
+        match gateway.keep_up_subscribers().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::error!(event = "upkeep.subscribers", %error, "upkeep of subscribers failed; the next round tries again");
+                return;
+            }
         }
     }
 }

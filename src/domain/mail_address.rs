@@ -70,7 +70,6 @@ impl MailAddress {
         self.address.get(self.at + 1..).unwrap_or_default()
     }
 
-    #[cfg(test)]
     /// The form by which two spellings count as one subscriber; letters are still sent to the original.
     pub fn folded(&self) -> String {
         self.address.to_ascii_lowercase()

@@ -15,6 +15,7 @@ pub mod read_cases;
 pub mod region;
 pub mod status;
 pub mod submit_case;
+pub mod subscribers;
 #[cfg(test)]
 pub mod testing;
 pub mod upkeep;
@@ -63,6 +64,8 @@ pub struct Gateway {
     common_letters_owed: Arc<Notify>,
     /// What is told of services.
     pub desk: status::Desk,
+    /// Who is told, as far as memory holds it.
+    roll: subscribers::Roll,
     /// Of these the portal's and the citizen's are asked here, where it is known what is new and about whom.
     limits: Arc<Limits>,
     /// Test persons are nobody's patients: production refuses them.
@@ -183,6 +186,7 @@ impl Gateway {
             letters_owed: Arc::default(),
             common_letters_owed: Arc::default(),
             desk,
+            roll: subscribers::Roll::default(),
             limits,
             production,
         })

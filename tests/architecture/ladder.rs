@@ -48,6 +48,8 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("webpki", &["identity"]),
     ("csv", &["directory"]),
     ("governor", &["admit"]),
+    // links of subscribers
+    ("data_encoding", &["usecase/subscribers"]),
     // rules
     ("regex", &["domain"]),
     ("idna", &["domain"]),

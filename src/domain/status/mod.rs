@@ -6,6 +6,7 @@
 //! | `subject` | incidents and maintenances with their updates, and what they have in common |
 //! | `act` | what an author wants done with them, as data |
 //! | `event` | what happened, as readers and subscribers are told |
+//! | `choice` | what one may choose to be told of |
 //! | `subscriber` | who wants to be told of what |
 //! | `incident`, `maintenance` | what may be done with each, and what it comes to |
 //! | `recurrence` | maintenances that come again |
@@ -18,6 +19,7 @@
 
 pub mod act;
 pub mod board;
+pub mod choice;
 pub mod component;
 pub mod edition;
 pub mod event;

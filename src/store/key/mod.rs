@@ -15,10 +15,12 @@
 //! | cases | `i-…` | index keys: see the functions |
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `notification` | the region: `region` |
 //! | common | `component` `group` `incident` `maintenance` `pending` `series` | what is told of services: `status` |
+//! | common | `subscriber` `subscriber-address` `subscriber-list` `suppression` | who is told: `subscribers` |
 
 mod cases;
 mod region;
 mod status;
+mod subscribers;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -28,6 +30,7 @@ use super::change::Key;
 pub use self::cases::*;
 pub use self::region::*;
 pub use self::status::*;
+pub use self::subscribers::*;
 
 /// Bytes with which a timed index key ends: milliseconds and a UUID.
 const TIMED_TAIL_BYTES: usize = 24;
