@@ -81,6 +81,7 @@ pub enum Command {
     OutboxDrop { letter: Uuid, reason: String },
     AccessLog { store: LogStore, after: u64, limit: usize },
     Verify,
+    Support(super::SupportCommand),
 }
 
 /// Whose access log.
@@ -144,10 +145,11 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
         }
         Command::AccessLog { store, after, limit } => access_log(operations, store, after, limit, user).await,
         Command::Verify => verify(operations).await,
+        Command::Support(command) => super::support::carry_out(gateway, command, &author).await,
     }
 }
 
-fn told(refusal: Refusal) -> String {
+pub(super) fn told(refusal: Refusal) -> String {
     match refusal {
         Refusal::FormInvalid(issues) => {
             let lines = issues.iter().take(20).map(|i| i.text(crate::domain::language::Language::En));
@@ -157,7 +159,7 @@ fn told(refusal: Refusal) -> String {
     }
 }
 
-fn list<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Value {
+pub(super) fn list<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Value {
     json!(items.collect::<Vec<_>>())
 }
 

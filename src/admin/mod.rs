@@ -2,6 +2,7 @@
 //! read from the socket's peer credentials: root, or the user that the daemon runs as. What is done is logged.
 
 mod command;
+mod support;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 pub use self::command::{CaseTypeFile, Command, LogStore};
+pub use self::support::SupportCommand;
 use crate::mail::Mailer;
 use crate::outbox::Counters;
 use crate::usecase::Gateway;

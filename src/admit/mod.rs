@@ -27,6 +27,8 @@ pub use places::{Place, Places, Taken};
 /// | `citizen` | the citizen's keyed hash | an answer 429 that the portal shows to the citizen |
 /// | `address` | [`IpKey`] | the connection is closed before the handshake |
 /// | `replay` | the portal's HSA-id | an answer 429; the stored answer stays |
+/// | `tickets` | [`IpKey`], or the HSA-id at the staff door | an answer 429 that names the telephone |
+/// | `reporter` | the reporter's mail address | an answer 429 that names the telephone |
 /// | `public_connection` | [`IpKey`] | the connection is closed before the handshake; apart from `address`, so that no crowd at the public door keeps portals out |
 /// | `public_request` | [`IpKey`] | an answer 429 |
 /// | `public_write` | [`IpKey`] | an answer 429 |
@@ -51,6 +53,10 @@ pub struct Limits<C: Clock = DefaultClock> {
     pub sign_up_network: Limiter<C>,
     /// Sign-ups in all: what a flood from everywhere may make us send.
     pub sign_up: Limiter<C>,
+    /// Support tickets, and words added to them, from one address or person.
+    pub tickets: Limiter<C>,
+    /// Support tickets whose answer goes to one mail address.
+    pub reporter: Limiter<C>,
     /// Connections from one address to the public door, before the handshake.
     pub public_connection: Limiter<C>,
     /// Requests from one address at the public door that have to be worked for.
@@ -72,6 +78,8 @@ pub struct LimitsSettings {
     pub mailbox: Settings,
     pub sign_up_network: Settings,
     pub sign_up: Settings,
+    pub tickets: Settings,
+    pub reporter: Settings,
     pub public_connection: Settings,
     pub public_request: Settings,
     pub public_write: Settings,
@@ -95,6 +103,10 @@ const SIGN_UP_NETWORK: Settings = Settings::new(NonZeroU32::MIN.saturating_add(9
 /// More than a region's staff sign up in an hour after a circular, less than would harm anybody's mail server.
 const SIGN_UP: Settings = Settings::new(NonZeroU32::MIN.saturating_add(599), Period::Hour, 1);
 
+/// A whole hospital may report through one address, a few tickets a minute at the worst of times.
+const TICKETS: Settings = Settings::new(NonZeroU32::MIN.saturating_add(119), Period::Hour, 50_000);
+/// Nobody has more to report an hour; more is a loop, or somebody's mailbox filled through us.
+const REPORTER: Settings = Settings::new(NonZeroU32::MIN.saturating_add(9), Period::Hour, 50_000);
 /// A whole region may stand behind one address, and in a disturbance all of it looks at once.
 const PUBLIC_CONNECTION: Settings = Settings::new(NonZeroU32::MIN.saturating_add(1_199), Period::Minute, 100_000);
 /// Forms, history, what is asked for by name: 10 a second for everybody behind one address.
@@ -115,6 +127,8 @@ impl Default for LimitsSettings {
             mailbox: MAILBOX,
             sign_up_network: SIGN_UP_NETWORK,
             sign_up: SIGN_UP,
+            tickets: TICKETS,
+            reporter: REPORTER,
             public_connection: PUBLIC_CONNECTION,
             public_request: PUBLIC_REQUEST,
             public_write: PUBLIC_WRITE,
@@ -143,6 +157,8 @@ impl<C: Clock + Clone> Limits<C> {
             mailbox: limiter(settings.mailbox),
             sign_up_network: limiter(settings.sign_up_network),
             sign_up: limiter(settings.sign_up),
+            tickets: limiter(settings.tickets),
+            reporter: limiter(settings.reporter),
             public_connection: limiter(settings.public_connection),
             public_request: limiter(settings.public_request),
             public_write: limiter(settings.public_write),
@@ -153,9 +169,10 @@ impl<C: Clock + Clone> Limits<C> {
     /// Forgets everyone whose bucket is full again. For a timer: half a minute is well.
     pub fn sweep(&self) {
         let callers = [&self.certificate, &self.submission, &self.citizen, &self.address, &self.replay, &self.mailbox];
+        let support = [&self.tickets, &self.reporter];
         let public = [&self.public_connection, &self.public_request, &self.public_write, &self.public_page];
         let sign_ups = [&self.sign_up_network, &self.sign_up];
-        callers.into_iter().chain(public).chain(sign_ups).for_each(|limiter| limiter.sweep());
+        callers.into_iter().chain(support).chain(public).chain(sign_ups).for_each(|limiter| limiter.sweep());
     }
 }
 
@@ -235,6 +252,8 @@ mod tests {
             (&limits.mailbox, 3),
             (&limits.sign_up_network, 10),
             (&limits.sign_up, 600),
+            (&limits.tickets, 120),
+            (&limits.reporter, 10),
             (&limits.public_connection, 1_200),
             (&limits.public_request, 600),
             (&limits.public_write, 30),

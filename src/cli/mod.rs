@@ -1,5 +1,5 @@
 //! The command line: its grammar, and which room does what is asked. `check.rs` judges files and numbers,
-//! `operate.rs` gives commands to a running daemon, `region.rs` reads a region's files, `demo/` shows it all.
+//! `operate.rs` gives commands to a running daemon, `support.rs` those of the support, `region.rs` reads a region's files, `demo/` shows it all.
 
 mod check;
 mod demo;
@@ -7,6 +7,7 @@ mod man;
 mod operate;
 mod region;
 mod say;
+mod support;
 
 use std::path::PathBuf;
 
@@ -74,7 +75,7 @@ enum Command {
     /// Clinics.
     Clinic {
         #[command(subcommand)]
-        act: FileAct,
+        act: support::ClinicAct,
     },
     /// Case types with their forms.
     CaseType {
@@ -95,6 +96,26 @@ enum Command {
     Directory {
         #[command(subcommand)]
         act: DirectoryAct,
+    },
+    /// The region's support: how it is reached and what it promises.
+    Support {
+        #[command(subcommand)]
+        act: FileAct,
+    },
+    /// What the support answers for.
+    Service {
+        #[command(subcommand)]
+        act: FileAct,
+    },
+    /// The support's tickets.
+    Ticket {
+        #[command(subcommand)]
+        act: support::TicketAct,
+    },
+    /// Questions asked often.
+    Faq {
+        #[command(subcommand)]
+        act: FileAct,
     },
     /// Letters that were given up.
     Outbox {

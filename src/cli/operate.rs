@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::region::{self, RegionError};
 use super::say::{complain, say};
+use super::support::{self, ClinicAct};
 use super::{
     Ask, Command as Line, DirectoryAct, FileAct, LogAct, OutboxAct, PortalAct, RoleAct, RoleOf, Which, typed_hsa_id,
 };
@@ -50,8 +51,11 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
     Ok(match line {
         Line::Status(ask) => (vec![Command::Status], ask),
         Line::Verify(ask) => (vec![Command::Verify], ask),
-        Line::Clinic { act: FileAct::List(ask) } => (vec![Command::ClinicList], ask),
-        Line::Clinic { act: FileAct::Put { file, ask } } => {
+        Line::Clinic { act: ClinicAct::Connect { order, make, by, ask } } => {
+            support::clinic_connect(&order, make, by, ask)?
+        }
+        Line::Clinic { act: ClinicAct::File(FileAct::List(ask)) } => (vec![Command::ClinicList], ask),
+        Line::Clinic { act: ClinicAct::File(FileAct::Put { file, ask }) } => {
             let clinics: Vec<Clinic> = region::read_entries(&file).map_err(|e| unfit(&e))?;
             (clinics.into_iter().map(|clinic| Command::ClinicPut { clinic: Box::new(clinic) }).collect(), ask)
         }
@@ -68,6 +72,10 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
             import.faults.iter().for_each(|fault| complain(&format!("left out: {fault}")));
             (vec![Command::DirectoryImport { posts: import.posts, whole }], ask)
         }
+        Line::Support { act } => support::desk(act)?,
+        Line::Service { act } => support::services(act)?,
+        Line::Ticket { act } => support::tickets(act)?,
+        Line::Faq { act } => support::faq(act)?,
         Line::Outbox { act } => match act {
             OutboxAct::List(ask) => (vec![Command::OutboxList], ask),
             OutboxAct::Resend { letter, ask } => (vec![Command::OutboxResend { letter }], ask),
@@ -142,7 +150,7 @@ fn portal(act: PortalAct) -> Result<(Vec<Command>, Ask), Exit> {
     })
 }
 
-fn unfit(error: &RegionError) -> Exit {
+pub(super) fn unfit(error: &RegionError) -> Exit {
     complain(&error.to_string());
     Exit::DataErr
 }

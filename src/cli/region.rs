@@ -1,4 +1,4 @@
-//! A region as files: clinics, case types with their forms, staff directory, roles, portals. Read whole and judged
+//! A region as files: clinics, case types with their forms, staff directory, roles, portals, support. Read whole and judged
 //! before anything of it is put in.
 
 use std::collections::BTreeMap;
@@ -12,8 +12,10 @@ use serde_json::Value;
 use crate::admin::CaseTypeFile;
 use crate::directory::{self, FaultyRows};
 use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts};
+use crate::domain::faq::FaqEntry;
 use crate::domain::id::HsaId;
 use crate::domain::json;
+use crate::domain::support::{SupportDesk, SupportService};
 use crate::usecase::region::Author;
 use crate::usecase::{Gateway, Refusal};
 
@@ -129,8 +131,25 @@ pub async fn load(gateway: &Gateway, dir: &Path, operator: &str) -> Result<(), R
         let what = format!("roles of {person} at {clinic}");
         gateway.put_roles(&author, &clinic, &person, roles, None).await.map_err(refused(what))?;
     }
+    load_support(gateway, &author, dir).await?;
     for portal in &portals {
         gateway.put_portal(&author, portal).await.map_err(refused(format!("portal {}", portal.hsa_id)))?;
+    }
+    Ok(())
+}
+
+async fn load_support(gateway: &Gateway, author: &Author, dir: &Path) -> Result<(), RegionError> {
+    let desk: SupportDesk = read_json(&dir.join("support.json"))?;
+    let services: Vec<SupportService> = read_entries(&dir.join("services.json"))?;
+    let faq: Vec<FaqEntry> = read_entries(&dir.join("faq.json"))?;
+    let refused = |what: String| move |refusal| RegionError::Refused { what, refusal };
+    gateway.put_support_desk(author, &desk).await.map_err(refused("support".into()))?;
+    for service in &services {
+        gateway.put_support_service(author, service).await.map_err(refused(format!("service {}", service.slug)))?;
+    }
+    for entry in faq {
+        let what = format!("question {}", entry.slug);
+        gateway.put_faq(author, entry, None).await.map_err(refused(what))?;
     }
     Ok(())
 }

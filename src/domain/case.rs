@@ -161,12 +161,16 @@ pub struct HistoryEntry {
     pub to: Option<HsaId>,
 }
 
-/// One errand at one clinic.
+/// What a case is about and what it came with: a citizen's errand at a clinic, or a report to the region's support.
+pub trait Errand {
+    /// The portal or the member of the staff that handed it in; none when nobody whom the gateway knows did.
+    fn sender(&self) -> Option<&HsaId>;
+}
+
+/// A citizen's errand, as a portal hands it in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Case {
-    pub id: Uuid,
-    pub clinic: HsaId,
+#[serde(rename_all = "camelCase")]
+pub struct CitizenErrand {
     pub case_type: String,
     pub portal: HsaId,
     pub channel: Channel,
@@ -175,9 +179,30 @@ pub struct Case {
     pub representative: Option<Representative>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
-    /// Frozen when the case came, with what its type promised then.
+    /// Frozen when the case came.
     pub question_form: FormRef,
     pub answer_form: FormRef,
+}
+
+impl Errand for CitizenErrand {
+    fn sender(&self) -> Option<&HsaId> {
+        Some(&self.portal)
+    }
+}
+
+/// One errand at one clinic, or at the region's support.
+///
+/// Unknown fields cannot be refused beside a flattened one: that a record is not newer than the program is what its
+/// version says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Case<E = CitizenErrand> {
+    pub id: Uuid,
+    /// The unit that has it now.
+    pub clinic: HsaId,
+    #[serde(flatten)]
+    pub errand: E,
+    /// What was promised when the case came.
     pub promise: Promise,
     pub follow_up_days: u16,
     pub received_at: Timestamp,
@@ -207,7 +232,35 @@ pub enum ActError {
     FollowUpOver,
 }
 
-impl Case {
+impl<E> Case<E> {
+    /// As it comes, with its first document.
+    pub fn received(
+        id: Uuid,
+        clinic: HsaId,
+        errand: E,
+        (promise, promised): (Promise, Promised),
+        follow_up_days: u16,
+        now: Timestamp,
+    ) -> Case<E> {
+        Case {
+            id,
+            clinic,
+            errand,
+            promise,
+            follow_up_days,
+            received_at: now,
+            state: State::Received,
+            awaiting: Awaiting::Staff,
+            handler: None,
+            distributed_by: promised.distributed_by,
+            answered_by: promised.answered_by,
+            answered_at: None,
+            closure_reason: None,
+            documents: vec![DocumentEntry { number: 0, kind: DocumentKind::Submission, at: now, by: None }],
+            history: vec![HistoryEntry { act: Act::Submit, at: now, by: None, to: None }],
+        }
+    }
+
     /// A citizen may come back until then.
     pub fn follow_up_until(&self) -> Option<Timestamp> {
         let hours = i64::from(self.follow_up_days) * 24;
@@ -401,9 +454,7 @@ pub mod tests {
             version: "1.0.0".into(),
             digest: "00".repeat(32),
         };
-        Case {
-            id: Uuid::from_u128(1),
-            clinic: hsa("A001"),
+        let errand = CitizenErrand {
             case_type: "radgivning".into(),
             portal: hsa("P001"),
             channel: Channel::Citizen,
@@ -419,24 +470,11 @@ pub mod tests {
             }),
             question_form: form("radgivning-question"),
             answer_form: form("radgivning-answer"),
-            promise: Promise { distributed_within_minutes: 120, answered_within_minutes: 960 },
-            follow_up_days: 14,
-            received_at: at("2026-11-23T08:00:00Z"),
-            state: State::Received,
-            awaiting: Awaiting::Staff,
-            handler: None,
-            distributed_by: at("2026-11-23T10:00:00Z"),
-            answered_by: at("2026-11-25T08:00:00Z"),
-            answered_at: None,
-            closure_reason: None,
-            documents: vec![DocumentEntry {
-                number: 0,
-                kind: DocumentKind::Submission,
-                at: at("2026-11-23T08:00:00Z"),
-                by: None,
-            }],
-            history: vec![HistoryEntry { act: Act::Submit, at: at("2026-11-23T08:00:00Z"), by: None, to: None }],
-        }
+        };
+        let promise = Promise { distributed_within_minutes: 120, answered_within_minutes: 960 };
+        let promised = Promised { distributed_by: at("2026-11-23T10:00:00Z"), answered_by: at("2026-11-25T08:00:00Z") };
+        let now = at("2026-11-23T08:00:00Z");
+        Case::received(Uuid::from_u128(1), hsa("A001"), errand, (promise, promised), 14, now)
     }
 
     const T1: &str = "2026-11-23T09:00:00Z";

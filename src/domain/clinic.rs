@@ -19,6 +19,16 @@ pub struct Texts {
     pub en: Option<String>,
 }
 
+impl Texts {
+    /// The words in a language; Swedish where nobody wrote them in that one.
+    pub fn in_language(&self, language: Language) -> &str {
+        match (language, &self.en) {
+            (Language::En, Some(en)) => en,
+            _ => &self.sv,
+        }
+    }
+}
+
 /// A care unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

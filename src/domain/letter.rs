@@ -27,10 +27,24 @@ pub enum LetterKind {
     ManageSubscription,
     /// To the owner of a managed list: a member wants to leave it.
     ListLeaveWish,
+    /// To who reported: we have it, under this number, at this link.
+    TicketReceived,
+    /// To who reported: an answer waits.
+    TicketAnswer,
+    /// To who reported: a question waits.
+    TicketQuestion,
+    /// To who reported: the incident that the ticket belongs to is resolved.
+    TicketMended,
+    /// To the support: somebody reported.
+    TicketNew,
+    /// To the support: a ticket was given to me, or back to all.
+    TicketGiven,
+    /// To the support: the reporter wrote.
+    TicketMessage,
 }
 
 impl LetterKind {
-    pub const ALL: [LetterKind; 7] = [
+    pub const ALL: [LetterKind; 14] = [
         LetterKind::AnswerWaits,
         LetterKind::QuestionWaits,
         LetterKind::NewCase,
@@ -38,6 +52,13 @@ impl LetterKind {
         LetterKind::ConfirmSubscription,
         LetterKind::ManageSubscription,
         LetterKind::ListLeaveWish,
+        LetterKind::TicketReceived,
+        LetterKind::TicketAnswer,
+        LetterKind::TicketQuestion,
+        LetterKind::TicketMended,
+        LetterKind::TicketNew,
+        LetterKind::TicketGiven,
+        LetterKind::TicketMessage,
     ];
 
     /// The name of its templates.
@@ -50,6 +71,13 @@ impl LetterKind {
             LetterKind::ConfirmSubscription => "confirm-subscription",
             LetterKind::ManageSubscription => "manage-subscription",
             LetterKind::ListLeaveWish => "list-leave-wish",
+            LetterKind::TicketReceived => "ticket-received",
+            LetterKind::TicketAnswer => "ticket-answer",
+            LetterKind::TicketQuestion => "ticket-question",
+            LetterKind::TicketMended => "ticket-mended",
+            LetterKind::TicketNew => "ticket-new",
+            LetterKind::TicketGiven => "ticket-given",
+            LetterKind::TicketMessage => "ticket-message",
         }
     }
 

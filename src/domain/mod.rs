@@ -15,10 +15,12 @@
 //! | fördela | distribute | |
 //! | delsvar, motfråga | interim answer, counter-question | |
 //! | driftstörning, servicefönster | incident, maintenance | |
+//! | felanmälan, användarstöd, beställning | fault report, user support, order | the three kinds of support ticket |
 
 pub mod calendar;
 pub mod case;
 pub mod clinic;
+pub mod faq;
 pub mod form;
 pub mod id;
 pub mod json;
@@ -29,4 +31,6 @@ pub mod policy;
 pub mod rejection;
 pub mod staff;
 pub mod status;
+pub mod support;
+pub mod ticket;
 pub mod time;

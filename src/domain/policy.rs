@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::case::Case;
+use super::case::{Case, Errand};
 use super::clinic::Role;
 use super::id::HsaId;
 
@@ -58,6 +58,8 @@ pub enum Standing {
     /// Clinic administrator, clinic manager.
     Leader,
     SendingPortal,
+    /// The member of the staff who handed a support case in.
+    Reporter,
     Stranger,
 }
 
@@ -81,7 +83,7 @@ pub enum Denial {
 }
 
 /// May this one do this with this case?
-pub fn decide(actor: &Actor, deed: Deed, case: &Case) -> Result<Permit, Denial> {
+pub fn decide<E: Errand>(actor: &Actor, deed: Deed, case: &Case<E>) -> Result<Permit, Denial> {
     let mut denial = Denial::Hidden;
     for standing in standings(actor, case) {
         match permits(standing, deed) {
@@ -94,10 +96,10 @@ pub fn decide(actor: &Actor, deed: Deed, case: &Case) -> Result<Permit, Denial> 
 }
 
 /// A person may stand in several ways to a case; the strongest first.
-fn standings(actor: &Actor, case: &Case) -> Vec<Standing> {
+fn standings<E: Errand>(actor: &Actor, case: &Case<E>) -> Vec<Standing> {
     let mut out = Vec::new();
     match actor {
-        Actor::Portal { system } if *system == case.portal => out.push(Standing::SendingPortal),
+        Actor::Portal { system } if case.errand.sender() == Some(system) => out.push(Standing::SendingPortal),
         Actor::Portal { .. } => {}
         Actor::Staff { person, roles } => {
             let works_here = roles.contains(&Role::Handler) || roles.contains(&Role::Receiver);
@@ -112,6 +114,9 @@ fn standings(actor: &Actor, case: &Case) -> Vec<Standing> {
             }
             if roles.contains(&Role::Handler) {
                 out.push(Standing::OtherHandler);
+            }
+            if case.errand.sender() == Some(person) {
+                out.push(Standing::Reporter);
             }
         }
     }
@@ -129,11 +134,16 @@ fn permits(standing: Standing, deed: Deed) -> Result<(), Denial> {
         // Hands over own.
         (Standing::HandlerOfCase, See | Read | Distribute | Forward | Answer | Return | Close) => Ok(()),
         (Standing::Leader, See) => Ok(()),
-        (Standing::SendingPortal, See | Read | Message | Withdraw) => Ok(()),
+        (Standing::SendingPortal | Standing::Reporter, See | Read | Message | Withdraw) => Ok(()),
         (Standing::OtherHandler | Standing::Stranger, _) => Err(Denial::Hidden),
-        (Standing::Receiver | Standing::HandlerOfCase | Standing::Leader | Standing::SendingPortal, _) => {
-            Err(Denial::NotPermitted)
-        }
+        (
+            Standing::Receiver
+            | Standing::HandlerOfCase
+            | Standing::Leader
+            | Standing::SendingPortal
+            | Standing::Reporter,
+            _,
+        ) => Err(Denial::NotPermitted),
     }
 }
 

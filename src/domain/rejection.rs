@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Stable codes, kebab-case on the wire, in logs and in the catalogue of problems.
 ///
@@ -99,6 +99,13 @@ impl RejectionCode {
     }
 }
 
+impl RejectionCode {
+    /// A code that somebody was told and tells again.
+    pub fn parse(text: &str) -> Option<RejectionCode> {
+        RejectionCode::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+}
+
 impl fmt::Display for RejectionCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -108,6 +115,13 @@ impl fmt::Display for RejectionCode {
 impl Serialize for RejectionCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for RejectionCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RejectionCode, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        RejectionCode::parse(&text).ok_or_else(|| serde::de::Error::custom("a code of the catalogue of rejections"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! HTTP and nothing else: from a connection's bytes to a call, from a use case's answer to a response.
 //!
-//! `route.rs` is the table; `request.rs` and `form.rs` read, `handlers/` ask, `wire/` shapes, `problem.rs` refuses,
-//! `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs` holds what lies ready,
-//! `live.rs` tells those who watch, `fallback.rs` serves the copy when all else is down.
+//! `route.rs` is the table; `request.rs` and `form.rs` read, `handlers/` ask, `wire/` shapes, `problem.rs` and
+//! `support.rs` refuse, `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs`
+//! holds what lies ready, `live.rs` tells those who watch, `fallback.rs` serves the copy when all else is down.
 
 pub mod connection;
 pub mod fallback;
@@ -15,6 +15,7 @@ pub mod request;
 mod response;
 pub mod route;
 pub mod shelf;
+mod support;
 mod wire;
 
 use std::collections::BTreeMap;

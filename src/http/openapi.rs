@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use super::problem::CATALOGUE;
 use super::request::Door;
 use super::route::{Need, Route, Speaks, all};
-use super::wire::{case, portal, region};
+use super::wire::{case, faq, portal, region, ticket};
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
@@ -46,6 +46,24 @@ use super::wire::{case, portal, region};
     region::Whoami,
     region::WireMyRoles,
     region::ApiInfo,
+    ticket::SubmitTicket,
+    ticket::WireFault,
+    ticket::WireLoginFault,
+    ticket::WireOrder,
+    ticket::WireClinicOrder,
+    ticket::WireReporter,
+    ticket::TicketReceived,
+    ticket::TicketEnvelope,
+    ticket::TicketPage,
+    ticket::WireTicket,
+    ticket::TicketChanged,
+    ticket::TieTicket,
+    ticket::TiedTickets,
+    ticket::WireSupport,
+    ticket::WireService,
+    faq::PutFaq,
+    faq::WireFaq,
+    faq::FaqList,
     region::Health,
     region::StoresHealth,
 )))]

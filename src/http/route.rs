@@ -93,7 +93,6 @@ const ALL: &[Door] = &[Door::Portal, Door::Staff, Door::Public];
 const BOTH: &[Door] = &[Door::Portal, Door::Staff];
 const PORTAL: &[Door] = &[Door::Portal];
 const STAFF: &[Door] = &[Door::Staff];
-#[expect(dead_code, reason = "support stands at both")]
 const STAFF_PUBLIC: &[Door] = &[Door::Staff, Door::Public];
 const PUBLIC: &[Door] = &[Door::Public];
 
@@ -142,11 +141,13 @@ macro_rules! page {
     };
 }
 
+mod support;
+
 use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
 /// The whole API: each table's routes.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [CASES, PAGES].into_iter().flatten()
+    [CASES, PAGES, support::SUPPORT].into_iter().flatten()
 }
 
 #[rustfmt::skip]

@@ -68,6 +68,14 @@ impl AccessEntry {
         self.patient = Some(hex(patient));
         self
     }
+
+    /// As `about`, for what may concern no patient.
+    pub fn about_any(self, patient: Option<&Digest>) -> AccessEntry {
+        match patient {
+            Some(patient) => self.about(patient),
+            None => self,
+        }
+    }
 }
 
 /// A line of the access log as it is read back.
@@ -123,15 +131,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// Reading is logged too, durably, before the answer goes out.
-    pub(super) async fn log_reading(&self, entry: &AccessEntry) -> Result<(), Refusal> {
-        let mut change = Change::new();
-        self.log_in(&mut change, entry, self.now())?;
-        self.cases.commit(change).await?;
-        Ok(())
-    }
-
-    /// What an operator read or did that changes no store.
+    /// What was read or done that changes no store.
     pub async fn log_operator(&self, store: &Store, entry: &AccessEntry) -> Result<(), Refusal> {
         let mut change = Change::new();
         self.log_in(&mut change, entry, self.now())?;

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::access::{AccessEntry, Visitor};
 use super::catalog::Catalog;
+use super::kept::Held;
 use super::owe::{EventType, relist};
-use super::write_to_case::Held;
 use super::{Gateway, Refusal};
 use crate::domain::case::{Act, Case, Document, DocumentBody, DocumentKind};
 use crate::domain::form::{Questionnaire, is_valid};
@@ -103,14 +103,14 @@ impl Gateway {
             _ => {}
         }
         let line = AccessEntry::new(visitor.hsa_id.as_str(), role(permit), act_name(outcome.event), &visitor.request);
-        let line = line.at(&before.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier)?);
+        let line = line.at(&before.clinic).of(vec![id]).about(&self.citizen_hash(&case.errand.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         match self.cases.commit(change).await {
             Ok(_) => {}
             Err(CommitError::Conflict { .. }) => return Err(Refusal::Stale { current: None }),
             Err(error) => return Err(error.into()),
         }
-        self.feed_of(&case.portal).notify_waiters();
+        self.feed_of(&case.errand.portal).notify_waiters();
         self.letters_owed.notify_one();
         Ok((version + 1, case, permit))
     }
@@ -156,7 +156,7 @@ impl Gateway {
                 self.check_answer(before, &response, now).await?;
                 let correct = act == Act::Correct;
                 let kind = if correct { DocumentKind::Correction } else { DocumentKind::Answer };
-                let body = DocumentBody::Form { form: case.answer_form.clone(), response };
+                let body = DocumentBody::Form { form: case.errand.answer_form.clone(), response };
                 let event = if correct { EventType::Corrected } else { EventType::Answered };
                 (Some((number, Document { kind, body })), event, Some(LetterKind::AnswerWaits))
             }
@@ -178,11 +178,11 @@ impl Gateway {
 
     /// Against the answer form as it was when the case came.
     async fn check_answer(&self, case: &Case, response: &serde_json::Value, now: Timestamp) -> Result<(), Refusal> {
-        let expected = case.answer_form.canonical();
+        let expected = case.errand.answer_form.canonical();
         if response.get("questionnaire").and_then(|q| q.as_str()) != Some(expected.as_str()) {
             return Err(Refusal::FormVersion { expected });
         }
-        let form = self.case_form(&case.answer_form).await?;
+        let form = self.case_form(&case.errand.answer_form).await?;
         let questionnaire = Questionnaire::parse(&form).map_err(Refusal::FormInvalid)?;
         let issues = questionnaire.check_submission(response, now);
         if is_valid(&issues) { Ok(()) } else { Err(Refusal::FormInvalid(issues)) }
@@ -206,7 +206,8 @@ fn forward(catalog: &Catalog, case: &mut Case, to: HsaId, by: HsaId, now: Timest
     if !clinic.open {
         return Err(closed());
     }
-    let case_type = catalog.case_type(&to, &case.case_type).filter(|t| t.active).ok_or(Refusal::CaseTypeNotOffered)?;
+    let case_type =
+        catalog.case_type(&to, &case.errand.case_type).filter(|t| t.active).ok_or(Refusal::CaseTypeNotOffered)?;
     let promised = case_type.promise.from(now, &clinic.opening).map_err(|_| closed())?;
     case.promise = case_type.promise;
     case.forward(to, promised, by, now)?;
@@ -221,6 +222,7 @@ pub(super) fn role(permit: Permit) -> &'static str {
         Standing::HandlerOfCase | Standing::OtherHandler => "handler",
         Standing::Leader => "leader",
         Standing::SendingPortal => "portal",
+        Standing::Reporter => "reporter",
         Standing::Stranger => "stranger",
     }
 }

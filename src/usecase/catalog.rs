@@ -8,10 +8,13 @@ use jiff::Timestamp;
 
 use crate::domain::calendar::local_date;
 use crate::domain::clinic::{CaseType, Clinic, NotificationChoice, Portal, Role, RoleGrant};
+use crate::domain::faq::FaqEntry;
 use crate::domain::form::Questionnaire;
 use crate::domain::id::HsaId;
 use crate::domain::mail_address::MailAddress;
 use crate::domain::staff::Post;
+use crate::domain::status::Audience;
+use crate::domain::support::{SupportDesk, SupportService};
 use crate::store::record::{Record, decode};
 use crate::store::{Key, Range, ReadError, Store, key};
 
@@ -44,6 +47,12 @@ pub struct Catalog {
     pub choices: HashMap<HsaId, At<NotificationChoice>>,
     /// Current posts of everybody who has a role.
     pub colleagues: HashMap<HsaId, Vec<Post>>,
+    /// The region's support; none until an operator has put it.
+    pub support: Option<At<SupportDesk>>,
+    /// What the support answers for, by slug.
+    pub services: BTreeMap<String, At<SupportService>>,
+    /// Questions asked often, by slug.
+    pub faq: BTreeMap<String, At<FaqEntry>>,
 }
 
 impl Catalog {
@@ -84,7 +93,31 @@ impl Catalog {
                 catalog.choices.insert(person, at);
             }
         }
+        if let Some(found) = common.get(&key::support_desk()).await? {
+            catalog.support = Some(At { version: found.version, record: decode(&found.value)? });
+        }
+        for (_, at) in read_all::<SupportService>(common, &key::support_services()).await? {
+            catalog.services.insert(at.record.slug.clone(), at);
+        }
+        for (_, at) in read_all::<FaqEntry>(common, &key::faqs()).await? {
+            catalog.faq.insert(at.record.slug.clone(), at);
+        }
         Ok(catalog)
+    }
+
+    /// Services that may be named in a new ticket, in the order of the page.
+    pub fn offered_services(&self) -> Vec<&SupportService> {
+        let mut services: Vec<_> = self.services.values().map(|at| &at.record).filter(|s| !s.archived).collect();
+        services.sort_by_key(|service| service.position);
+        services
+    }
+
+    /// Questions that readers of a page are shown, in its order.
+    pub fn shown_faq(&self, audience: Audience) -> Vec<&FaqEntry> {
+        let shown = |entry: &&FaqEntry| entry.shown && audience.sees(entry.audience);
+        let mut entries: Vec<_> = self.faq.values().map(|at| &at.record).filter(shown).collect();
+        entries.sort_by_key(|entry| entry.position);
+        entries
     }
 
     pub fn clinic(&self, id: &HsaId) -> Option<&Clinic> {

@@ -2,13 +2,14 @@
 //!
 //! `submit_case`, `write_to_case` and `feed` are the portals' stories, `act_on_case` the staff's, `read_cases`
 //! both's; `catalog` is the region as it stands (clinics, forms, roles), `region` changes it; `owe` adds what every
-//! act owes (log entry, event, letters) to its change; `upkeep` does what time demands.
+//! act owes (log entry, event, letters) to its change; `kept` is what cases of citizens and of support have in common; `upkeep` does what time demands.
 
 pub mod access;
 pub mod act_on_case;
 pub mod catalog;
 pub mod feed;
 pub mod idempotency;
+pub mod kept;
 pub mod letters;
 pub mod owe;
 pub mod read_cases;
@@ -18,6 +19,7 @@ pub mod submit_case;
 pub mod subscribers;
 #[cfg(test)]
 pub mod testing;
+pub mod tickets;
 pub mod upkeep;
 pub mod write_to_case;
 
@@ -115,6 +117,8 @@ pub enum Refusal {
     Told(Fault),
     /// As many held notices, series or components as one region has room for.
     TooMany,
+    /// About a support ticket or a question asked often.
+    Support(tickets::SupportRefusal),
     Commit(CommitError),
     Read(ReadError),
     /// The operating system gave no random bytes.
@@ -261,6 +265,7 @@ impl std::fmt::Display for Refusal {
             Refusal::ClinicClosed { .. } => f.write_str("the clinic is closed or never open"),
             Refusal::NotPermitted | Refusal::TakeFirst => f.write_str("this is not permitted"),
             Refusal::CaseTypeNotOffered | Refusal::UnknownCaseType => f.write_str("the clinic does not offer this"),
+            Refusal::Support(refusal) => refusal.fmt(f),
             Refusal::WrongState(state) => write!(f, "the case is {}", state.as_str()),
             _ => f.write_str("refused"),
         }

@@ -60,7 +60,7 @@ impl Gateway {
     ) -> Result<(), Refusal> {
         let payload = encode(&PortalEvent { case: case.id, r#type: event });
         change.append(Append {
-            chain: Chain::Events(case.portal.as_str().to_owned()),
+            chain: Chain::Events(case.errand.portal.as_str().to_owned()),
             entry: self.new_id(now)?,
             digest: sha256(&[&payload]),
             payload,
@@ -77,7 +77,7 @@ impl Gateway {
         kind: LetterKind,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let Some(contact) = &case.contact else { return Ok(()) };
+        let Some(contact) = &case.errand.contact else { return Ok(()) };
         let letter = Letter::new(self.new_id(now)?, case.id, kind, contact.email.clone(), contact.language, now);
         owe(change, &letter);
         Ok(())
@@ -150,7 +150,7 @@ pub(super) fn owe(change: &mut Change, letter: &Letter) {
 }
 
 /// Takes a case out of the lists in which it stood and puts it into those in which it stands now.
-pub(super) fn relist(change: &mut Change, before: Option<&Case>, after: &Case) {
+pub(super) fn relist<E>(change: &mut Change, before: Option<&Case<E>>, after: &Case<E>) {
     for key in before.map(lists).unwrap_or_default() {
         change.unindex(key);
     }
@@ -165,7 +165,7 @@ pub(super) fn relist(change: &mut Change, before: Option<&Case>, after: &Case) {
     }
 }
 
-fn lists(case: &Case) -> Vec<crate::store::Key> {
+fn lists<E>(case: &Case<E>) -> Vec<crate::store::Key> {
     let mut out = Vec::new();
     match (case.state, case.awaiting) {
         (State::Received, _) => out.push(key::undistributed(&case.clinic, case.distributed_by, case.id)),

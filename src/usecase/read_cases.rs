@@ -10,13 +10,12 @@ use uuid::Uuid;
 
 use super::access::{AccessEntry, Visitor};
 use super::act_on_case::role;
-use super::write_to_case::Held;
+use super::kept::{Held, Kept};
 use super::{Gateway, Refusal};
 use crate::crypto::Digest;
-use crate::domain::case::{Case, Document, DocumentEntry, State};
+use crate::domain::case::{Case, CitizenErrand, Document, DocumentEntry, State};
 use crate::domain::id::{HsaId, PersonId};
 use crate::domain::policy::{Actor, Deed, decide};
-use crate::store::record::decode;
 use crate::store::{Key, Range, key};
 
 /// Index keys looked at for one page of a search: what is rarer is found on a later page.
@@ -38,9 +37,9 @@ impl Reader {
 }
 
 /// A case as one reader may see it.
-pub struct CaseView {
+pub struct CaseView<E = CitizenErrand> {
     pub version: u64,
-    pub case: Case,
+    pub case: Case<E>,
     /// Content and citizen may be shown.
     pub readable: bool,
     pub documents: Vec<(DocumentEntry, Document)>,
@@ -49,15 +48,15 @@ pub struct CaseView {
 }
 
 /// One line of a list.
-pub struct Envelope {
+pub struct Envelope<E = CitizenErrand> {
     pub version: u64,
-    pub case: Case,
+    pub case: Case<E>,
     pub readable: bool,
     pub state: State,
 }
 
-pub struct Page {
-    pub items: Vec<Envelope>,
+pub struct Page<E = CitizenErrand> {
+    pub items: Vec<Envelope<E>>,
     /// Where the next page begins; none at the end.
     pub next: Option<String>,
 }
@@ -85,44 +84,42 @@ pub struct Search {
 impl Gateway {
     /// One case; for the portal that sent it or for staff as the policy says.
     pub async fn read_case(&self, reader: &Reader, id: Uuid) -> Result<CaseView, Refusal> {
-        let visitor = reader.visitor();
         if let Reader::Portal(visitor) = reader {
             self.admit_portal(&visitor.hsa_id)?;
         }
-        let Held { version, case } = self.hold(id).await?;
-        let actor = self.actor(reader, &case.clinic);
+        self.view(reader, id).await
+    }
+
+    /// One case of either kind, as the policy says.
+    pub(super) async fn view<E: Kept>(&self, reader: &Reader, id: Uuid) -> Result<CaseView<E>, Refusal> {
+        let visitor = reader.visitor();
+        let Held { version, case } = self.hold::<E>(id).await?;
+        let actor = self.actor::<E>(reader, &case.clinic);
         let permit = decide(&actor, Deed::See, &case)?;
         let readable = decide(&actor, Deed::Read, &case).is_ok();
-        let mut documents = Vec::new();
-        if readable {
-            for entry in &case.documents {
-                let found = self.cases.get(&key::document(id, entry.number)).await?;
-                let found = found.ok_or(Refusal::Read(crate::store::ReadError::Damaged))?;
-                documents.push((entry.clone(), decode(&found.value)?));
-            }
-        }
+        let documents = if readable { self.documents(&case).await? } else { Vec::new() };
         let act = if readable { "read" } else { "see" };
         let line = AccessEntry::new(visitor.hsa_id.as_str(), role(permit), act, &visitor.request);
-        let patient = self.citizen_hash(&case.citizen.identifier)?;
-        self.log_reading(&line.at(&case.clinic).of(vec![id]).about(&patient)).await?;
+        let patient = case.errand.patient(self)?;
+        self.log_reading::<E>(&line.at(&case.clinic).of(vec![id]).about_any(patient.as_ref())).await?;
         let state = case.state_at(self.now());
         Ok(CaseView { version, case, readable, documents, state })
     }
 
     /// A page of the inbox, oldest promise first. `clinic` is required but for the own cases.
-    pub async fn inbox(
+    pub async fn inbox<E: Kept>(
         &self,
         visitor: &Visitor,
         list: InboxList,
         clinic: Option<&HsaId>,
         limit: usize,
         cursor: Option<&str>,
-    ) -> Result<Page, Refusal> {
+    ) -> Result<Page<E>, Refusal> {
         let me = &visitor.hsa_id;
         let prefixes = match (list, clinic) {
             (InboxList::Mine, _) => vec![key::all_mine(me)],
             (_, None) => return Err(Refusal::UnknownClinic),
-            (_, Some(clinic)) if self.catalog().roles_at(clinic, me).is_empty() => {
+            (_, Some(clinic)) if E::roles(&self.catalog(), clinic, me).is_empty() => {
                 return Err(Refusal::NotPermitted);
             }
             (InboxList::Undistributed, Some(clinic)) => vec![key::all_undistributed(clinic)],
@@ -131,7 +128,7 @@ impl Gateway {
         };
         let until = (list == InboxList::Overdue).then(|| self.now());
         let reader = Reader::Staff(visitor.clone());
-        let fits = |case: &Case| clinic.is_none_or(|clinic| case.clinic == *clinic);
+        let fits = |case: &Case<E>| clinic.is_none_or(|clinic| case.clinic == *clinic);
         let page = self.page(&reader, &prefixes, until, limit, cursor, fits).await?;
         self.log_list(&reader, clinic, "inbox", None, &page).await?;
         Ok(page)
@@ -170,25 +167,26 @@ impl Gateway {
         Ok(page)
     }
 
-    fn actor(&self, reader: &Reader, clinic: &HsaId) -> Actor {
+    fn actor<E: Kept>(&self, reader: &Reader, clinic: &HsaId) -> Actor {
         match reader {
             Reader::Portal(visitor) => Actor::Portal { system: visitor.hsa_id.clone() },
             Reader::Staff(visitor) => {
-                Actor::Staff { person: visitor.hsa_id.clone(), roles: self.catalog().roles_at(clinic, &visitor.hsa_id) }
+                let roles = E::roles(&self.catalog(), clinic, &visitor.hsa_id);
+                Actor::Staff { person: visitor.hsa_id.clone(), roles }
             }
         }
     }
 
     /// Merges the indexes by time, keeps what fits and may be seen.
-    async fn page(
+    pub(super) async fn page<E: Kept>(
         &self,
         reader: &Reader,
         prefixes: &[Key],
         until: Option<Timestamp>,
         limit: usize,
         cursor: Option<&str>,
-        fits: impl Fn(&Case) -> bool,
-    ) -> Result<Page, Refusal> {
+        fits: impl Fn(&Case<E>) -> bool,
+    ) -> Result<Page<E>, Refusal> {
         let mut after = cursor.map(decode_cursor).transpose()?;
         let mut items = Vec::new();
         let mut looked_at = 0;
@@ -196,7 +194,7 @@ impl Gateway {
             let batch = (limit + 1).min(LOOKED_AT_MAX);
             let mut found = BTreeSet::new();
             for prefix in prefixes {
-                found.extend(self.tails(prefix, until, after, batch).await?);
+                found.extend(self.tails::<E>(prefix, until, after, batch).await?);
             }
             if found.is_empty() {
                 return Ok(Page { items, next: None });
@@ -215,13 +213,13 @@ impl Gateway {
         }
         let mut more = false;
         for prefix in prefixes {
-            more |= !self.tails(prefix, until, after, 1).await?.is_empty();
+            more |= !self.tails::<E>(prefix, until, after, 1).await?.is_empty();
         }
         let next = after.filter(|_| more).map(|(at, id)| encode_cursor(at, id));
         Ok(Page { items, next })
     }
 
-    async fn tails(
+    async fn tails<E: Kept>(
         &self,
         prefix: &Key,
         until: Option<Timestamp>,
@@ -235,23 +233,23 @@ impl Gateway {
         if let Some((at, id)) = after {
             range = range.after(&key::timed_key(prefix, at, id));
         }
-        let found = self.cases.scan(range, limit).await?;
+        let found = E::store(self).scan(range, limit).await?;
         Ok(found.iter().filter_map(|(key, _)| key::timed_target(key)).collect())
     }
 
-    async fn envelope(
+    async fn envelope<E: Kept>(
         &self,
         reader: &Reader,
         id: Uuid,
-        fits: &impl Fn(&Case) -> bool,
-    ) -> Result<Option<Envelope>, Refusal> {
+        fits: &impl Fn(&Case<E>) -> bool,
+    ) -> Result<Option<Envelope<E>>, Refusal> {
         let held = match self.hold(id).await {
             Ok(held) => held,
             // Taken out of the list between the two looks.
             Err(Refusal::NotFound) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let actor = self.actor(reader, &held.case.clinic);
+        let actor = self.actor::<E>(reader, &held.case.clinic);
         if !fits(&held.case) || decide(&actor, Deed::See, &held.case).is_err() {
             return Ok(None);
         }
@@ -260,13 +258,13 @@ impl Gateway {
         Ok(Some(Envelope { version: held.version, case: held.case, readable, state }))
     }
 
-    async fn log_list(
+    pub(super) async fn log_list<E: Kept>(
         &self,
         reader: &Reader,
         clinic: Option<&HsaId>,
         act: &str,
         patient: Option<Digest>,
-        page: &Page,
+        page: &Page<E>,
     ) -> Result<(), Refusal> {
         let role = match reader {
             Reader::Portal(_) => "portal",
@@ -275,10 +273,8 @@ impl Gateway {
         let visitor = reader.visitor();
         let mut line = AccessEntry::new(visitor.hsa_id.as_str(), role, act, &visitor.request);
         line.clinic = clinic.cloned();
-        if let Some(patient) = patient {
-            line = line.about(&patient);
-        }
-        self.log_reading(&line.of(page.items.iter().map(|item| item.case.id).collect())).await
+        let line = line.about_any(patient.as_ref());
+        self.log_reading::<E>(&line.of(page.items.iter().map(|item| item.case.id).collect())).await
     }
 }
 

@@ -21,19 +21,19 @@ use crate::store::{Change, Key, key};
 pub enum Author {
     /// The user's name on the machine.
     Operator(String),
-    /// An administrator of the clinic in question.
+    /// Somebody at the staff door: an administrator of the clinic in question, or the support where it is the support's.
     Administrator(Visitor),
 }
 
 impl Author {
-    fn line(&self, act: &str) -> AccessEntry {
+    pub(super) fn line(&self, act: &str) -> AccessEntry {
         match self {
             Author::Operator(user) => AccessEntry::new(user, "operator", act, ""),
             Author::Administrator(v) => AccessEntry::new(v.hsa_id.as_str(), "administrator", act, &v.request),
         }
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Author::Operator(user) => format!("operator {user}"),
             Author::Administrator(visitor) => visitor.hsa_id.to_string(),
@@ -270,7 +270,7 @@ impl Gateway {
         }
     }
 
-    async fn put_one<R: Record>(
+    pub(super) async fn put_one<R: Record>(
         &self,
         author: &Author,
         act: &str,
@@ -287,7 +287,7 @@ impl Gateway {
         Ok(seen.unwrap_or(0) + 1)
     }
 
-    async fn commit_region(&self, mut change: Change, line: AccessEntry) -> Result<(), Refusal> {
+    pub(super) async fn commit_region(&self, mut change: Change, line: AccessEntry) -> Result<(), Refusal> {
         self.log_in(&mut change, &line, self.now())?;
         self.common.commit(change).await?;
         self.reload_catalog().await?;

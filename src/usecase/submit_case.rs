@@ -14,8 +14,7 @@ use super::owe::{EventType, owes_letters, relist};
 use super::{Gateway, Refusal};
 use crate::crypto::Digest;
 use crate::domain::case::{
-    Act, Awaiting, Case, Citizen, Contact, Document, DocumentBody, DocumentEntry, DocumentKind, HistoryEntry,
-    Representative, State,
+    Case, Citizen, CitizenErrand, Contact, Document, DocumentBody, DocumentKind, Representative,
 };
 use crate::domain::clinic::{CaseType, Clinic, FormRef, Portal};
 use crate::domain::form::is_valid;
@@ -118,7 +117,7 @@ impl Gateway {
         change.create(key::case(case.id), encode(case));
         let document = Document {
             kind: DocumentKind::Submission,
-            body: DocumentBody::Form { form: case.question_form.clone(), response: submission.response.clone() },
+            body: DocumentBody::Form { form: case.errand.question_form.clone(), response: submission.response.clone() },
         };
         change.create(key::document(case.id, 0), encode(&document));
         self.copy_forms(&mut change, catalog, case);
@@ -129,7 +128,7 @@ impl Gateway {
         Gateway::store_answer(&mut change, running, request, &acknowledge(case), now);
         relist(&mut change, None, case);
         change.index(key::by_citizen(citizen, case.received_at, case.id));
-        change.index(key::by_portal(&case.portal, case.received_at, case.id));
+        change.index(key::by_portal(&case.errand.portal, case.received_at, case.id));
         self.tell_portal(&mut change, case, EventType::Received, now)?;
         let line = AccessEntry::new(request.portal.as_str(), "portal", "submit", request.request);
         self.log_in(&mut change, &line.at(&case.clinic).of(vec![case.id]).about(citizen), now)?;
@@ -153,7 +152,7 @@ impl Gateway {
     /// The forms as they are now go into `cases`, so that the case can be read when the region has newer ones.
     fn copy_forms(&self, change: &mut Change, catalog: &Catalog, case: &Case) {
         let copied = self.copied_forms.lock().unwrap_or_else(PoisonError::into_inner);
-        for reference in [&case.question_form, &case.answer_form] {
+        for reference in [&case.errand.question_form, &case.errand.answer_form] {
             let (Some(digest), Some(form)) = (digest_of(reference), catalog.forms.get(&reference.digest)) else {
                 continue;
             };
@@ -253,9 +252,7 @@ fn new_case(
         .promise
         .from(now, &clinic.opening)
         .map_err(|_| Refusal::ClinicClosed { telephone: clinic.telephone.clone() })?;
-    Ok(Case {
-        id,
-        clinic: clinic.hsa_id.clone(),
+    let errand = CitizenErrand {
         case_type: case_type.id.clone(),
         portal: portal.hsa_id.clone(),
         channel: portal.channel,
@@ -264,19 +261,9 @@ fn new_case(
         contact: submission.contact.clone(),
         question_form: case_type.question_form.clone(),
         answer_form: case_type.answer_form.clone(),
-        promise: case_type.promise,
-        follow_up_days: case_type.follow_up_days,
-        received_at: now,
-        state: State::Received,
-        awaiting: Awaiting::Staff,
-        handler: None,
-        distributed_by: promised.distributed_by,
-        answered_by: promised.answered_by,
-        answered_at: None,
-        closure_reason: None,
-        documents: vec![DocumentEntry { number: 0, kind: DocumentKind::Submission, at: now, by: None }],
-        history: vec![HistoryEntry { act: Act::Submit, at: now, by: None, to: None }],
-    })
+    };
+    let promised = (case_type.promise, promised);
+    Ok(Case::received(id, clinic.hsa_id.clone(), errand, promised, case_type.follow_up_days, now))
 }
 
 fn acknowledge(case: &Case) -> Acknowledgement {

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::access::AccessEntry;
+use super::kept::Held;
 use super::owe::{EventType, relist};
-use super::write_to_case::Held;
 use super::{Gateway, Refusal};
 use crate::store::record::encode;
-use crate::store::{Change, CommitError, Key, Range, key};
+use crate::store::{Change, CommitError, Key, Range, Store, key};
 
 /// Records touched in one go: upkeep never stands in callers' way for long.
 const BATCH: usize = 200;
@@ -30,7 +30,7 @@ impl Gateway {
         if self.cases.ready().is_err() {
             return Ok(done);
         }
-        let due = self.due(&key::follow_up_ends(), now).await?;
+        let due = self.due(&self.cases, &key::follow_up_ends(), now).await?;
         let whole = due.len();
         for id in due {
             match self.lapse(id, now).await {
@@ -38,17 +38,8 @@ impl Gateway {
                 Err(error) => tracing::error!(event = "upkeep.lapse", case = %id, %error, "a case could not lapse"),
             }
         }
-        let forgettable = self.expired_answers(now).await?;
-        if !forgettable.is_empty() {
-            let mut change = Change::new();
-            done.forgotten = forgettable.len();
-            done.more = done.forgotten == BATCH;
-            for (index, id) in forgettable {
-                change.unindex(index);
-                change.unindex(key::idempotency(id));
-            }
-            self.cases.commit(change).await?;
-        }
+        done.forgotten = self.forget_answers(&self.cases, now).await?;
+        done.more = done.forgotten == BATCH;
         // A case that cannot lapse is not tried again in the same round.
         done.more |= whole == BATCH && done.lapsed == BATCH;
         Ok(done)
@@ -65,11 +56,11 @@ impl Gateway {
         relist(&mut change, Some(&before), &case);
         self.tell_portal(&mut change, &case, EventType::Lapsed, now)?;
         let line = AccessEntry::new("budkavle", "system", "lapse", "").at(&case.clinic).of(vec![id]);
-        let line = line.about(&self.citizen_hash(&case.citizen.identifier)?);
+        let line = line.about(&self.citizen_hash(&case.errand.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         match self.cases.commit(change).await {
             Ok(_) => {
-                self.feed_of(&case.portal).notify_waiters();
+                self.feed_of(&case.errand.portal).notify_waiters();
                 Ok(true)
             }
             // Somebody wrote to it at the same moment: the next round looks again.
@@ -78,16 +69,29 @@ impl Gateway {
         }
     }
 
-    async fn due(&self, prefix: &Key, now: Timestamp) -> Result<Vec<Uuid>, Refusal> {
+    /// Whose time has come by a timed index, at most a batch.
+    pub(super) async fn due(&self, store: &Store, prefix: &Key, now: Timestamp) -> Result<Vec<Uuid>, Refusal> {
         let range = Range::prefix(prefix).until(&key::timed_bound(prefix, now));
-        let found = self.cases.scan(range, BATCH).await?;
+        let found = store.scan(range, BATCH).await?;
         Ok(found.iter().filter_map(|(key, _)| key::timed_target(key)).map(|(_, id)| id).collect())
     }
 
-    async fn expired_answers(&self, now: Timestamp) -> Result<Vec<(Key, Uuid)>, Refusal> {
+    /// Forgets a batch of requests that may no longer be repeated; returns how many.
+    pub(super) async fn forget_answers(&self, store: &Store, now: Timestamp) -> Result<usize, Refusal> {
         let prefix = key::idempotency_expiries();
         let range = Range::prefix(&prefix).until(&key::timed_bound(&prefix, now));
-        let found = self.cases.scan(range, BATCH).await?;
-        Ok(found.into_iter().filter_map(|(key, _)| key::timed_target(&key).map(|(_, id)| (key, id))).collect())
+        let mut change = Change::new();
+        let mut forgotten = 0;
+        for (index, _) in store.scan(range, BATCH).await? {
+            if let Some((_, id)) = key::timed_target(&index) {
+                change.unindex(key::idempotency(id));
+                change.unindex(index);
+                forgotten += 1;
+            }
+        }
+        if forgotten > 0 {
+            store.commit(change).await?;
+        }
+        Ok(forgotten)
     }
 }

@@ -2,24 +2,19 @@
 
 use super::access::{AccessEntry, Visitor};
 use super::idempotency::{Acknowledged, Acknowledgement, Request, Running};
+use super::kept::Held;
 use super::owe::{EventType, relist};
 use super::{Gateway, Refusal};
 use crate::domain::case::{Act, Case, Document, DocumentBody, DocumentKind};
 use crate::domain::clinic::{Clinic, Promised};
 use crate::domain::id::Private;
 use crate::domain::policy::{Actor, Deed, decide};
-use crate::store::record::{decode, encode};
+use crate::store::record::encode;
 use crate::store::{Append, Chain, Change, CommitError, key};
 use uuid::Uuid;
 
 /// How often a citizen's word is tried again when staff acted on the case at the same moment.
 const TRIES_MAX: u32 = 5;
-
-/// A case with the version to expect when it is changed.
-pub(super) struct Held {
-    pub version: u64,
-    pub case: Case,
-}
 
 impl Gateway {
     /// A message: an addition, the reply to a counter-question, or a follow-up that reopens the case.
@@ -89,10 +84,10 @@ impl Gateway {
             None => self.tell_receivers(&mut change, &catalog, &case, None, now)?,
         }
         let line = AccessEntry::new(request.portal.as_str(), "portal", "message", request.request);
-        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier)?);
+        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.errand.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         let committed = self.cases.commit(change).await?;
-        self.feed_of(&case.portal).notify_waiters();
+        self.feed_of(&case.errand.portal).notify_waiters();
         self.letters_owed.notify_one();
         let receipt = committed.stamps.first().copied().ok_or(Refusal::Random)?;
         Ok(Acknowledged { answer, receipt, replayed: false })
@@ -125,16 +120,11 @@ impl Gateway {
         relist(&mut change, Some(&before), &case);
         self.tell_portal(&mut change, &case, EventType::Withdrawn, now)?;
         let line = AccessEntry::new(visitor.hsa_id.as_str(), "portal", "withdraw", &visitor.request);
-        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.citizen.identifier)?);
+        let line = line.at(&case.clinic).of(vec![id]).about(&self.citizen_hash(&case.errand.citizen.identifier)?);
         self.log_in(&mut change, &line, now)?;
         self.cases.commit(change).await?;
-        self.feed_of(&case.portal).notify_waiters();
+        self.feed_of(&case.errand.portal).notify_waiters();
         Ok((version + 1, case))
-    }
-
-    pub(super) async fn hold(&self, id: Uuid) -> Result<Held, Refusal> {
-        let found = self.cases.get(&key::case(id)).await?.ok_or(Refusal::NotFound)?;
-        Ok(Held { version: found.version, case: decode(&found.value)? })
     }
 }
 

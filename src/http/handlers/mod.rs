@@ -2,7 +2,9 @@
 
 pub mod cases;
 pub mod clinics;
+pub mod faq;
 pub mod feed;
 pub mod live;
 pub mod meta;
 pub mod staff;
+pub mod tickets;

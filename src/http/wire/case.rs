@@ -6,7 +6,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::case::{Awaiting, Case, Citizen, Contact, Document, DocumentBody, DocumentEntry, Representative};
+use crate::domain::case::{
+    Awaiting, Case, Citizen, Contact, Document, DocumentBody, DocumentEntry, HistoryEntry, Representative,
+};
 use crate::domain::id::{HsaId, PersonId, PersonIdSystem, Private};
 use crate::domain::language::Language;
 use crate::domain::mail_address::MailAddress;
@@ -273,14 +275,14 @@ fn build_envelope(case: &Case, version: u64, readable: bool, state: crate::domai
     CaseEnvelope {
         id: case.id,
         clinic: case.clinic.clone(),
-        case_type: case.case_type.clone(),
+        case_type: case.errand.case_type.clone(),
         state: state.as_str(),
         awaiting,
         received_at: case.received_at,
         distributed_by: case.distributed_by,
         answered_by: case.answered_by,
         handler: case.handler.clone(),
-        citizen: readable.then(|| wire_citizen(&case.citizen)),
+        citizen: readable.then(|| wire_citizen(&case.errand.citizen)),
         etag: format!("\"{version}\""),
     }
 }
@@ -331,7 +333,7 @@ pub struct WireDocument {
 }
 
 impl WireDocument {
-    fn of((entry, document): &(DocumentEntry, Document)) -> WireDocument {
+    pub fn of((entry, document): &(DocumentEntry, Document)) -> WireDocument {
         let (form, response, text) = match &document.body {
             DocumentBody::Form { form, response } => (Some(form.canonical()), Some(response.clone()), None),
             DocumentBody::Text(text) => (None, None, Some(text.expose().to_owned())),
@@ -364,6 +366,12 @@ pub struct WireHistory {
     pub to: Option<HsaId>,
 }
 
+impl WireHistory {
+    pub fn of(entry: &HistoryEntry) -> WireHistory {
+        WireHistory { act: entry.act, at: entry.at, by: entry.by.clone(), to: entry.to.clone() }
+    }
+}
+
 /// A whole case, as its reader may see it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -393,11 +401,11 @@ pub struct WireCase {
 impl WireCase {
     pub fn of(view: &CaseView) -> WireCase {
         let case = &view.case;
-        let representative = case.representative.as_ref().filter(|_| view.readable);
+        let representative = case.errand.representative.as_ref().filter(|_| view.readable);
         let history = case.history.iter().filter(|_| view.readable);
         WireCase {
             envelope: build_envelope(case, view.version, view.readable, view.state),
-            channel: case.channel,
+            channel: case.errand.channel,
             answered_at: case.answered_at,
             follow_up_until: case.follow_up_until(),
             representative: representative.map(|r| WireRepresentative {
@@ -405,12 +413,10 @@ impl WireCase {
                 name: r.name.expose().to_owned(),
             }),
             closure_reason: case.closure_reason.as_ref().filter(|_| view.readable).map(|r| r.expose().to_owned()),
-            question_form: case.question_form.canonical(),
-            answer_form: case.answer_form.canonical(),
+            question_form: case.errand.question_form.canonical(),
+            answer_form: case.errand.answer_form.canonical(),
             documents: view.documents.iter().map(WireDocument::of).collect(),
-            history: history
-                .map(|h| WireHistory { act: h.act, at: h.at, by: h.by.clone(), to: h.to.clone() })
-                .collect(),
+            history: history.map(WireHistory::of).collect(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The shapes on the wire: what comes in, strictly, and what goes out. The API changes here and nowhere else.
 
 pub mod case;
+pub mod faq;
 pub mod portal;
 pub mod region;
+pub mod ticket;

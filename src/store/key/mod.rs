@@ -16,11 +16,13 @@
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `notification` | the region: `region` |
 //! | common | `component` `group` `incident` `maintenance` `pending` `series` | what is told of services: `status` |
 //! | common | `subscriber` `subscriber-address` `subscriber-list` `suppression` | who is told: `subscribers` |
+//! | common | `support-desk` `support-service` `faq` `ticket-…` | support; its tickets are `case`s and `document`s here: `support` |
 
 mod cases;
 mod region;
 mod status;
 mod subscribers;
+mod support;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -31,6 +33,7 @@ pub use self::cases::*;
 pub use self::region::*;
 pub use self::status::*;
 pub use self::subscribers::*;
+pub use self::support::*;
 
 /// Bytes with which a timed index key ends: milliseconds and a UUID.
 const TIMED_TAIL_BYTES: usize = 24;
