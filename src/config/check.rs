@@ -13,11 +13,12 @@ use super::diagnostic::Scrutiny;
 use super::file;
 use super::{Config, DoorSettings, MasterKeyPlace, Mode, PublicDoorSettings};
 use crate::admit::{LimitsSettings, Period};
+use crate::domain::clinic::Texts;
 use crate::domain::mail_address::MailAddress;
 use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, TrustSettings};
 use crate::mail;
 use crate::net::ServerTlsSettings;
-use crate::render::Service;
+use crate::render::{ExternalPage, Service};
 use crate::telemetry;
 use crate::usecase::status;
 
@@ -48,6 +49,12 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         staff_url: url(scrutiny, &file.service.staff_url),
         public_url: url(scrutiny, &file.public.url).trim_end_matches('/').to_owned(),
         support_telephone: text(scrutiny, &file.service.support_telephone),
+        support_hours: match &file.service.support_hours {
+            Some(hours) => texts(scrutiny, hours, file.service.support_hours_en.as_ref()),
+            None => Texts::default(),
+        },
+        staff_link: file.service.staff_link.as_ref().map(|link| external_page(scrutiny, link)),
+        public_link: file.service.public_link.as_ref().map(|link| external_page(scrutiny, link)),
     };
     let portal = door(scrutiny, base, file.portal);
     let staff = door(scrutiny, base, file.staff);
@@ -104,6 +111,15 @@ fn text(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> String {
         scrutiny.fault(value.span(), "a text of 1 to 100 characters on one line", "write it as people are to read it");
     }
     text.clone()
+}
+
+fn texts(scrutiny: &mut Scrutiny, sv: &Spanned<String>, en: Option<&Spanned<String>>) -> Texts {
+    Texts { sv: text(scrutiny, sv), en: en.map(|en| text(scrutiny, en)) }
+}
+
+fn external_page(scrutiny: &mut Scrutiny, page: &file::ExternalPage) -> ExternalPage {
+    let label = texts(scrutiny, &page.label, page.label_en.as_ref());
+    ExternalPage { url: url(scrutiny, &page.url), label }
 }
 
 fn url(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> String {

@@ -43,7 +43,19 @@ pub struct Service {
     pub portal_url: Spanned<String>,
     pub staff_url: Spanned<String>,
     pub support_telephone: Spanned<String>,
+    pub support_hours: Option<Spanned<String>>,
+    pub support_hours_en: Option<Spanned<String>>,
+    pub staff_link: Option<ExternalPage>,
+    pub public_link: Option<ExternalPage>,
     pub template_dir: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExternalPage {
+    pub url: Spanned<String>,
+    pub label: Spanned<String>,
+    pub label_en: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

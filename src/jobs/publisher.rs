@@ -14,11 +14,11 @@ use crate::domain::status::board::{OwnComponent, OwnHealth};
 use crate::domain::status::component::ComponentStatus;
 use crate::domain::status::event::Event;
 use crate::render::Renderer;
-use crate::render::publish::Document;
+use crate::render::publish::{Document, STALE_AFTER_MINUTES};
 use crate::usecase::Gateway;
 
 /// What is older than this is not to be trusted: nobody has renewed it.
-pub const STALE_AFTER: SignedDuration = SignedDuration::from_mins(5);
+pub const STALE_AFTER: SignedDuration = SignedDuration::from_mins(STALE_AFTER_MINUTES);
 /// How often it is renewed without a change.
 const RENEWED: Duration = Duration::from_secs(60);
 /// How often our own health is looked at.

@@ -76,9 +76,14 @@ enum After {
     Ready,
     /// RSET must come first.
     Reset,
-    /// The next letter's transaction has begun.
-    Opened,
     Close,
+}
+
+/// A transaction that began behind the last letter's end; its replies are read.
+struct Opened {
+    envelope: Envelope,
+    /// What became of it already. Otherwise the server waits for the letter.
+    refused: Option<Delivery>,
 }
 
 /// A connection between letters, greeted.
@@ -88,8 +93,7 @@ pub(super) struct Session<S> {
     extensions: Extensions,
     timeouts: Timeouts,
     needs_reset: bool,
-    /// Whose MAIL, RCPT and DATA went out behind the last letter's end; their replies are still to be read.
-    opened: Option<Envelope>,
+    opened: Option<Opened>,
     letters: u32,
 }
 
@@ -150,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Whose transaction has begun, when one has.
     pub(super) fn opened(&self) -> Option<&Envelope> {
-        self.opened.as_ref()
+        self.opened.as_ref().map(|opened| &opened.envelope)
     }
 
     /// Whether the server has said nothing since the last reply: no farewell, no end, nothing out of turn.
@@ -175,7 +179,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match after {
             After::Close => return (delivery, None),
             After::Reset => self.needs_reset = true,
-            After::Opened => self.opened = next.cloned(),
             After::Ready => {}
         }
         (delivery, Some(self))
@@ -184,8 +187,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn transaction(&mut self, envelope: &Envelope, body: &Body, next: Option<&Envelope>) -> (Delivery, After) {
         let opened = self.opened.take();
         let is_opened = opened.is_some();
-        if opened.is_some_and(|opened| opened != *envelope) {
-            return (failure(Trouble { phase: Phase::MailFrom, cause: Cause::OutOfTurn }), After::Close);
+        match opened {
+            Some(opened) if opened.envelope != *envelope => {
+                return (failure(Trouble { phase: Phase::MailFrom, cause: Cause::OutOfTurn }), After::Close);
+            }
+            Some(Opened { refused: Some(delivery), .. }) => return (delivery, After::Reset),
+            _ => {}
         }
         if self.extensions.size_max.is_some_and(|max| body.size() > max) {
             let trouble = Trouble { phase: Phase::Check, cause: Cause::TooLarge };
@@ -198,10 +205,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             self.needs_reset = false;
         }
-        match self.open(envelope, is_opened).await {
-            Ok(()) => self.letter(body, next).await,
-            Err(ended) => ended,
+        if !is_opened && let Err(ended) = self.open(envelope, false).await {
+            return ended;
         }
+        let (delivery, after) = self.letter(body, next).await;
+        match (next, after) {
+            (Some(next), After::Ready | After::Reset) => self.follow(delivery, next).await,
+            (_, after) => (delivery, after),
+        }
+    }
+
+    /// Reads the replies to what was said behind the letter's end, before its own verdict counts: an answer in the wrong
+    /// place means that the one before may have been another's too, and a 250 to MAIL is no 250 to a letter.
+    async fn follow(&mut self, delivery: Delivery, next: &Envelope) -> (Delivery, After) {
+        let refused = match self.open(next, true).await {
+            Ok(()) => None,
+            // MAIL is not refused in the middle of a session but where its reply is another's: RCPT's.
+            Err((refused, After::Reset)) if refused.trouble().is_some_and(|why| why.phase != Phase::MailFrom) => {
+                Some(refused)
+            }
+            // The server was done with the connection after this letter.
+            Err((ended, _)) if grew_stale(&ended) => return (delivery, After::Close),
+            Err(_) => {
+                let trouble = Trouble { phase: Phase::Dot, cause: Cause::OutOfTurn };
+                return (Delivery::InDoubt { trouble }, After::Close);
+            }
+        };
+        self.opened = Some(Opened { envelope: next.clone(), refused });
+        // A letter's end ends its transaction, whatever the reply: no RSET is owed (RFC 5321 section 4.1.1.4).
+        (delivery, After::Ready)
     }
 
     /// MAIL, RCPT and DATA.
@@ -218,10 +250,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Says them, in one write where the server can take it and unless they are said. `Ok` when it waits for the letter.
-    async fn open(&mut self, envelope: &Envelope, is_opened: bool) -> Result<(), (Delivery, After)> {
+    async fn open(&mut self, envelope: &Envelope, are_said: bool) -> Result<(), (Delivery, After)> {
         let steps = self.commands(envelope);
         let pipelining = self.extensions.pipelining;
-        if pipelining && !is_opened {
+        if pipelining && !are_said {
             let all: String = steps.iter().map(|(_, line)| line.as_str()).collect();
             self.write(Phase::MailFrom, &all).await.map_err(|trouble| (failure(trouble), After::Close))?;
         }
@@ -289,15 +321,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Err(_) => Err(Trouble { phase, cause: Cause::TimedOut }),
         };
-        // A letter's end ends its transaction, whatever the reply: MAIL may follow without RSET (RFC 5321 section 4.1.1.4).
-        let going_on = |otherwise| if next.is_some() { After::Opened } else { otherwise };
         match answer {
             Ok(FullReply { reply, .. }) if phase == Phase::Dot && reply.class() == 2 => {
-                (Delivery::Accepted { reply }, if whole { going_on(After::Ready) } else { After::Close })
+                (Delivery::Accepted { reply }, if whole { After::Ready } else { After::Close })
             }
             Ok(FullReply { reply, .. }) => {
                 let usable = whole && reply.is_refusal() && reply.code != 421;
-                (refusal(phase, reply), if usable { going_on(After::Reset) } else { After::Close })
+                (refusal(phase, reply), if usable { After::Reset } else { After::Close })
             }
             Err(trouble) => (failure(trouble), After::Close),
         }

@@ -35,8 +35,9 @@ impl Lease {
     /// As `Mailer::deliver`, also when the future is dropped: the connection goes with it, the lease can go on.
     ///
     /// With `next`, the envelope of the letter that follows, a server that can take it is told of that one in the same
-    /// write: half the round trips. The delivery is this letter's own, and known before the next one's bytes are needed. If
-    /// another letter follows after all, or none, nothing happens but that the connection is given up.
+    /// write: half the round trips. Whoever is named there must still want the letter, since RCPT goes out now. The delivery
+    /// is this letter's own, known before the next one's bytes are needed. If another letter follows after all, or none,
+    /// nothing happens but that the connection is given up.
     pub async fn deliver(&mut self, envelope: &Envelope, letter: &[u8], next: Option<&Envelope>) -> Delivery {
         match &mut self.line {
             Line::Smtp { smarthosts, kept, .. } if smarthosts.must_share() => {

@@ -73,8 +73,8 @@ impl Link {
     }
 }
 
-/// What is one recipient's own.
-#[derive(Debug, Clone, Copy)]
+/// What is one recipient's own. Does not print: whoever has the links may leave in another's name.
+#[derive(Clone, Copy)]
 pub struct Recipient<'a> {
     pub to: &'a MailAddress,
     /// Comes from event, subscription and revision and nothing else.
@@ -87,7 +87,7 @@ pub struct Recipient<'a> {
 }
 
 /// The two ways to leave (RFC 8058, RFC 2369).
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Leave<'a> {
     pub url: &'a str,
     pub mailto: &'a MailAddress,

@@ -131,10 +131,13 @@ impl Pool {
                 connection.session.quit().await;
                 return failure(closing);
             }
-            Some(Held { connection, permit }) => match connection.session.opened() {
-                None => (self.fit(connection).await, permit),
-                Some(opened) => ((opened == envelope).then_some(connection), permit),
-            },
+            Some(Held { connection, permit }) if connection.session.opened().is_none() => {
+                (self.fit(connection).await, permit)
+            }
+            Some(Held { mut connection, permit }) => {
+                let waits = connection.session.opened() == Some(envelope) && connection.session.is_quiet();
+                (waits.then_some(connection), permit)
+            }
             None => match self.permits.clone().acquire_owned().await {
                 Ok(permit) => (self.take().await, permit),
                 Err(_) => return failure(closing),

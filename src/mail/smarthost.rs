@@ -94,6 +94,10 @@ impl Smarthost {
             Delivery::InDoubt { .. } => (&self.counters.in_doubt, true, false),
         };
         counter.fetch_add(1, Relaxed);
+        // About one sender of ours: notices that may not be sent from their address must not stop other letters.
+        if delivery.trouble().is_some_and(refuses_sender) {
+            return true;
+        }
         let smarthost = self.pool.name();
         if !is_fault {
             if self.breaker().succeeded() {
@@ -130,6 +134,10 @@ impl Smarthost {
             last_trouble: self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner).map(|t| t.to_string()),
         }
     }
+}
+
+fn refuses_sender(trouble: &Trouble) -> bool {
+    trouble.phase == Phase::MailFrom && matches!(trouble.cause, Cause::Reply(reply) if reply.class() == 5)
 }
 
 /// All smarthosts, the preferred one first.

@@ -45,23 +45,31 @@ pub(super) fn verdict(delivery: &Delivery) -> String {
 }
 
 /// One letter on a fresh connection without TLS.
-async fn attempt<S>(stream: S, timeouts: &Timeouts) -> (Delivery, Option<Session<S>>)
+async fn attempt<S>(stream: S, timeouts: &Timeouts, next: Option<&Envelope>) -> (Delivery, Option<Session<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     match Session::greeted(stream, "gateway.region.example", timeouts).await {
-        Ok(session) => session.send(&envelope(), &Body::new(LETTER).unwrap(), None).await,
+        Ok(session) => session.send(&envelope(), &Body::new(LETTER).unwrap(), next).await,
         Err(trouble) => (classify::failure(trouble), None),
     }
 }
 
 /// The same against a scripted server; what it heard, too.
 async fn scripted(script: Script, timeouts: &Timeouts) -> (Delivery, bool, Vec<String>) {
+    scripted_before(script, timeouts, None).await
+}
+
+async fn scripted_before(
+    script: Script,
+    timeouts: &Timeouts,
+    next: Option<&Envelope>,
+) -> (Delivery, bool, Vec<String>) {
     let (near, far) = duplex(64 * 1024);
     let log = Log::default();
     let heard = log.clone();
     let server = tokio::spawn(async move { serve(far, &script, &log, true).await.map(|_| ()) });
-    let (delivery, session) = attempt(near, timeouts).await;
+    let (delivery, session) = attempt(near, timeouts, next).await;
     let is_usable = session.is_some();
     drop(session);
     let _ = server.await.unwrap();
@@ -138,8 +146,10 @@ impl Fault {
 #[tokio::test]
 async fn every_fault_of_a_scripted_server_is_judged_by_the_table() {
     for fault in faults() {
-        let (delivery, ..) = scripted(Script::but(fault.script), &fault.timeouts()).await;
-        assert_eq!(verdict(&delivery), fault.verdict, "{:?}", fault.sink);
+        for next in [None, Some(&envelope())] {
+            let (delivery, ..) = scripted_before(Script::but(fault.script), &fault.timeouts(), next).await;
+            assert_eq!(verdict(&delivery), fault.verdict, "{:?} {}", fault.sink, next.is_some());
+        }
     }
 }
 
@@ -164,7 +174,10 @@ async fn every_fault_of_smtp_sink_is_judged_by_the_same_table() {
     }
     let place = tempfile::tempdir().unwrap();
     let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
-    for (number, fault) in faults().iter().enumerate() {
+    let faults = faults();
+    let next = envelope();
+    let attempts = faults.iter().flat_map(|fault| [(fault, None), (fault, Some(&next))]);
+    for (number, (fault, next)) in attempts.enumerate() {
         let socket = place.path().join(number.to_string());
         let mut command = Command::new(SINK);
         command.args(if is_root { ["-u", "nobody"].as_slice() } else { &[] }).args(fault.sink);
@@ -177,8 +190,11 @@ async fn every_fault_of_smtp_sink_is_judged_by_the_same_table() {
             }
             tokio::task::yield_now().await;
         };
-        let (delivery, _) = attempt(stream, &fault.timeouts()).await;
-        assert_eq!(verdict(&delivery), fault.verdict, "{:?}", fault.sink);
+        let (delivery, _) = attempt(stream, &fault.timeouts(), next).await;
+        // It goes on reading while it delays: then it answers out of order, which is a fault of another kind.
+        let out_of_order = next.is_some() && fault.sink == ["-W", ".:20"];
+        let expected = if out_of_order { "in doubt OutOfTurn" } else { fault.verdict };
+        assert_eq!(verdict(&delivery), expected, "{:?} {}", fault.sink, next.is_some());
     }
 }
 
@@ -255,7 +271,7 @@ async fn a_refused_recipient_is_followed_by_rset_and_the_connection_goes_on() {
         });
         serve(far, &refusing, &log, true).await
     });
-    let (delivery, session) = attempt(near, &Timeouts::default()).await;
+    let (delivery, session) = attempt(near, &Timeouts::default(), None).await;
     assert_eq!(verdict(&delivery), "rejected Recipient 550 5.1.1");
     assert!(!format!("{delivery:?} {}", delivery.trouble().unwrap()).contains("anna"), "{delivery:?}");
     let (delivery, session) = session.unwrap().send(&envelope(), &Body::new(LETTER).unwrap(), None).await;
@@ -285,7 +301,7 @@ async fn a_farewell_or_a_refused_rset_ends_the_connection() {
         });
         serve(far, &script, &Log::default(), true).await
     });
-    let (_, session) = attempt(near, &Timeouts::default()).await;
+    let (_, session) = attempt(near, &Timeouts::default(), None).await;
     let (delivery, session) = session.unwrap().send(&envelope(), &Body::new(LETTER).unwrap(), None).await;
     assert_eq!((verdict(&delivery).as_str(), session.is_none()), ("deferred Session 500 5.5.2", true));
 }

@@ -13,7 +13,7 @@ const STEPS_SECONDS: [i64; 8] = [15, 30, 60, 120, 300, 600, 900, 1_800];
 pub fn after(letter: &Letter, delivery: &Delivery, now: Timestamp) -> Settlement {
     let mut next = letter.clone();
     next.state = LetterState::Queued;
-    let tries = match delivery {
+    let wait = match delivery {
         Delivery::Accepted { .. } => return Settlement::Delivered,
         Delivery::Rejected { class, trouble } => {
             return Settlement::Kept(Box::new(dead(next, fault(*class, trouble, now), now)));
@@ -21,16 +21,23 @@ pub fn after(letter: &Letter, delivery: &Delivery, now: Timestamp) -> Settlement
         Delivery::InDoubt { trouble } => {
             next.in_doubt += 1;
             next.last_fault = Some(LetterFault { class: "in-doubt".into(), ..fault(Class::Message, trouble, now) });
-            next.in_doubt
+            back_off(letter, next.in_doubt)
         }
-        Delivery::Deferred { class, trouble } => {
-            next.last_fault = Some(fault(*class, trouble, now));
-            let count = if *class == Class::Session { &mut next.session_faults } else { &mut next.attempts };
-            *count += 1;
-            *count
-        }
+        Delivery::Deferred { class, trouble } => match trouble.retry_in() {
+            None => {
+                next.last_fault = Some(fault(*class, trouble, now));
+                let count = if *class == Class::Session { &mut next.session_faults } else { &mut next.attempts };
+                *count += 1;
+                back_off(letter, *count)
+            }
+            // No smarthost was asked: no try, and the fault that led here says more.
+            Some(rest) => {
+                next.last_fault.get_or_insert_with(|| fault(*class, trouble, now));
+                SignedDuration::try_from(rest).unwrap_or(SignedDuration::MAX)
+            }
+        },
     };
-    next.next_at = now.saturating_add(back_off(letter, tries)).unwrap_or(Timestamp::MAX);
+    next.next_at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     if next.next_at > letter.give_up_at {
         let last = next.last_fault.clone();
         next = Letter { last_fault: last, ..dead_at(next, now) };
@@ -125,6 +132,15 @@ mod tests {
     fn the_smarthosts_trouble_uses_up_none_of_the_recipients_attempts() {
         let letter = kept(after(&letter(), &deferred(Class::Session), start()));
         assert_eq!((letter.attempts, letter.session_faults), (0, 1));
+    }
+
+    #[test]
+    fn a_letter_that_no_smarthost_was_asked_to_take_waits_for_the_next_trial_and_counts_no_try() {
+        let before = kept(after(&letter(), &deferred(Class::Session), start()));
+        let trouble = Trouble { phase: Phase::Connect, cause: Cause::Resting(std::time::Duration::from_secs(90)) };
+        let letter = kept(after(&before, &Delivery::Deferred { class: Class::Session, trouble }, start()));
+        assert_eq!(start().duration_until(letter.next_at), SignedDuration::from_secs(90));
+        assert_eq!((letter.session_faults, letter.last_fault), (1, before.last_fault));
     }
 
     #[test]

@@ -1,75 +1,98 @@
-//! What is read by many, rendered once for all of them: pages, JSON, feeds and what they need.
+//! Everything that many read, as documents: made anew at each change and each minute, read from memory or from a disk.
 
 use jiff::Timestamp;
-use minijinja::context;
-use serde_json::json;
 
-use super::{RenderError, Renderer, unfit};
-use crate::domain::language::Language;
+use super::view::View;
+use super::when::Month;
+use super::{RenderError, Renderer};
 use crate::domain::status::board::{Board, OwnHealth};
-use crate::domain::status::component::ComponentStatus;
 use crate::domain::status::edition::Edition;
+use crate::domain::status::subject::Subject;
 
-/// One file of the public pages.
+/// Pages that are older say so to who can run our script; a health check fails.
+pub const STALE_AFTER_MINUTES: i64 = 5;
+/// Months with a page of their own: this one and a year back.
+const MONTHS: usize = 13;
+/// How long a reader may keep what tells of now; what lies still; and what changes with the program only.
+const LIVE_SECONDS: u32 = 10;
+const STILL_SECONDS: u32 = 300;
+const ASSET_SECONDS: u32 = 3_600;
+
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Something to serve as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Absolute, as it stands in an address: `/en/status`, `/api/v2/summary.json`.
+    /// As in the URL: `/en/invanare/status`.
     pub path: String,
     pub content_type: &'static str,
     pub bytes: Vec<u8>,
-    /// How long a reader may keep it without asking again.
     pub max_age_seconds: u32,
 }
 
 impl Renderer {
-    /// Everything that lies ready at the public door, as of `now`.
+    /// The status in every edition: pages, JSON, feeds, badge, and what they look like.
     pub fn publish(&self, board: &Board, own: &OwnHealth, now: Timestamp) -> Result<Vec<Document>, RenderError> {
         let mut documents = vec![
-            document("/status/style.css", "text/css; charset=utf-8", include_str!("templates/style.css"), 3_600),
-            document("/status/live.js", "text/javascript; charset=utf-8", include_str!("templates/live.js"), 3_600),
+            document("/status/style.css", "text/css; charset=utf-8", include_str!("assets/style.css"), ASSET_SECONDS),
+            document(
+                "/status/live.js",
+                "text/javascript; charset=utf-8",
+                include_str!("assets/live.js"),
+                ASSET_SECONDS,
+            ),
         ];
         for edition in Edition::ALL {
-            let seen = board.for_audience(edition.audience);
-            let page = self.status_page(&seen, own, edition, now)?;
-            documents.push(document(&edition.path("/status"), "text/html; charset=utf-8", &page, 15));
-            let status = status_json(&seen, &self.service.name, now).to_string();
-            documents.push(document(&edition.path("/api/v2/status.json"), "application/json", &status, 15));
+            let board = board.for_audience(edition.audience);
+            let view = View::new(&board, own, edition, now);
+            self.edition_pages(&view, &mut documents)?;
+            self.edition_data(&view, &board, &mut documents)?;
         }
         Ok(documents)
     }
 
-    fn status_page(
-        &self,
-        board: &Board,
-        own: &OwnHealth,
-        edition: Edition,
-        now: Timestamp,
-    ) -> Result<String, RenderError> {
-        let name = "status.html";
-        let pick = |texts: &crate::domain::clinic::Texts| match (edition.language, &texts.en) {
-            (Language::En, Some(en)) => en.clone(),
-            _ => texts.sv.clone(),
-        };
-        let ongoing = board.ongoing().map(|incident| pick(&incident.title));
-        let own = own.components.iter().filter(|part| part.status != ComponentStatus::Operational);
-        let facts = context! {
-            language => edition.language.tag(),
-            service_name => &self.service.name,
-            support_telephone => &self.service.support_telephone,
-            ongoing => ongoing.collect::<Vec<_>>(),
-            own => own.map(|part| pick(&part.detail)).collect::<Vec<_>>(),
-            generated_at => now.to_string(),
-        };
-        let template = self.environment.get_template(name).map_err(|e| unfit(name, &e))?;
-        template.render(facts).map_err(|e| unfit(name, &e))
+    fn edition_pages(&self, view: &View, documents: &mut Vec<Document>) -> Result<(), RenderError> {
+        let at = |path: &str| view.edition.path(path);
+        documents.push(document(&at("/status"), HTML, self.status_page(view)?, LIVE_SECONDS));
+        for subject in &view.subjects {
+            let seconds = if subject.is_over { STILL_SECONDS } else { LIVE_SECONDS };
+            documents.push(document(&subject.path, HTML, self.subject_page(view, subject)?, seconds));
+        }
+        let months: Vec<Month> =
+            std::iter::successors(Some(Month::of(view.now)), |month| Some(month.before())).take(MONTHS).collect();
+        for (place, month) in months.iter().enumerate() {
+            let path = format!("/status/historik/{}", month.tag());
+            let page = self.history_page(view, &path, *month, &months)?;
+            if place == 0 {
+                let index = "/status/historik";
+                let page = self.history_page(view, index, *month, &months)?;
+                documents.push(document(&at(index), HTML, page, LIVE_SECONDS));
+            }
+            documents.push(document(&at(&path), HTML, page, STILL_SECONDS));
+        }
+        Ok(())
+    }
+
+    fn edition_data(&self, view: &View, board: &Board, documents: &mut Vec<Document>) -> Result<(), RenderError> {
+        let at = |path: &str| view.edition.path(path);
+        for (name, bytes) in self.statuspage(view, board)? {
+            documents.push(document(&at(&format!("/api/v2/{name}.json")), JSON, bytes, LIVE_SECONDS));
+        }
+        let atom = "application/atom+xml; charset=utf-8";
+        documents.push(document(&at("/status/historik.atom"), atom, self.atom(view)?, LIVE_SECONDS));
+        let calendar = self.calendar(board.maintenances.iter().map(AsRef::as_ref), view.edition);
+        documents.push(document(&at("/status/underhall.ics"), "text/calendar; charset=utf-8", calendar, LIVE_SECONDS));
+        documents.push(document(&at("/status/badge.svg"), "image/svg+xml", self.badge(view)?, LIVE_SECONDS));
+        Ok(())
+    }
+
+    /// The permanent address of an incident or a maintenance, whole, in the edition of those it is meant for.
+    pub(super) fn address_of(&self, subject: &Subject, edition: Edition) -> String {
+        format!("{}{}", self.service.public_url, edition.path(&format!("/status/handelse/{}", subject.id())))
     }
 }
 
-fn document(path: &str, content_type: &'static str, text: &str, max_age_seconds: u32) -> Document {
-    Document { path: path.to_owned(), content_type, bytes: text.as_bytes().to_vec(), max_age_seconds }
-}
-
-fn status_json(board: &Board, name: &str, now: Timestamp) -> serde_json::Value {
-    let worst = board.ongoing().map(|incident| incident.impact().as_str()).max().unwrap_or("none");
-    json!({ "page": { "name": name, "updated_at": now }, "status": { "indicator": worst } })
+fn document(path: &str, content_type: &'static str, bytes: impl Into<Vec<u8>>, max_age_seconds: u32) -> Document {
+    Document { path: path.to_owned(), content_type, bytes: bytes.into(), max_age_seconds }
 }

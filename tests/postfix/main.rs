@@ -250,6 +250,9 @@ async fn a_smarthost_that_another_ca_vouches_for_gets_no_letter_and_none_is_lost
         let seen = comes_true(LETTER_WAIT, || post.postfix.log().contains("unknown ca"));
         assert!(seen, "{}", post.postfix.log());
         assert_eq!(post.letters()["givenUp"], 0);
+        let smarthosts = post.region.told(&["status"])["smarthosts"].clone();
+        let why = "in the TLS handshake: the server's certificate has an issuer that is not trusted";
+        assert_eq!((&smarthosts[0]["lastTrouble"], &smarthosts[0]["accepted"]), (&why.into(), &0.into()));
         gateway.stop();
     }
     for whose in ["citizens", "staff"] {
