@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Operations;
+use super::status::StatusCommand;
+use super::{Operations, ProbeCommand, probes};
 use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts, is_case_type_id};
 use crate::domain::id::HsaId;
 use crate::domain::staff::Post;
+use crate::domain::status::board::OwnComponent;
 use crate::store::{ReadError, Store};
 use crate::usecase::access::AccessEntry;
 use crate::usecase::letters::{LetterStore, OutboxCount};
@@ -66,22 +69,59 @@ impl CaseTypeFile {
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
     Status,
-    ClinicPut { clinic: Box<Clinic> },
+    ClinicPut {
+        clinic: Box<Clinic>,
+    },
     ClinicList,
-    CaseTypePut { case_type: Box<CaseTypeFile> },
+    CaseTypePut {
+        case_type: Box<CaseTypeFile>,
+    },
     CaseTypeList,
-    PortalPut { portal: Box<Portal> },
+    PortalPut {
+        portal: Box<Portal>,
+    },
     PortalList,
-    RoleGrant { clinic: HsaId, person: HsaId, role: Role },
-    RoleRevoke { clinic: HsaId, person: HsaId, role: Role },
-    RoleList { clinic: Option<HsaId> },
-    DirectoryImport { posts: Vec<Post>, whole: bool },
+    RoleGrant {
+        clinic: HsaId,
+        person: HsaId,
+        role: Role,
+    },
+    RoleRevoke {
+        clinic: HsaId,
+        person: HsaId,
+        role: Role,
+    },
+    RoleList {
+        clinic: Option<HsaId>,
+    },
+    DirectoryImport {
+        posts: Vec<Post>,
+        whole: bool,
+    },
+    Probe(ProbeCommand),
     OutboxList,
-    OutboxResend { letter: Uuid },
-    OutboxDrop { letter: Uuid, reason: String },
-    AccessLog { store: LogStore, after: u64, limit: usize },
+    OutboxResend {
+        letter: Uuid,
+    },
+    OutboxDrop {
+        letter: Uuid,
+        reason: String,
+    },
+    AccessLog {
+        store: LogStore,
+        after: u64,
+        limit: usize,
+    },
     Verify,
     Support(super::SupportCommand),
+    /// What is told of services.
+    Told {
+        told: Box<StatusCommand>,
+    },
+    /// Moves the clock, in test mode only.
+    Clock {
+        clock: ClockCommand,
+    },
 }
 
 /// Whose access log.
@@ -90,6 +130,14 @@ pub enum Command {
 pub enum LogStore {
     Cases,
     Common,
+}
+
+/// Where the clock is moved to.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockCommand {
+    Set(Timestamp),
+    Advance(SignedDuration),
 }
 
 pub async fn carry_out(operations: &Operations, command: Command, user: &str) -> Result<Value, String> {
@@ -129,6 +177,7 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
                 json!({ "new": done.new, "changed": done.changed, "unchanged": done.unchanged, "removed": done.removed }),
             )
         }
+        Command::Probe(command) => probes::carry_out(operations, command, user).await,
         Command::OutboxList => outbox_list(operations).await,
         Command::OutboxResend { letter } => {
             let of = letter_store(gateway, letter).await?;
@@ -146,7 +195,28 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
         Command::AccessLog { store, after, limit } => access_log(operations, store, after, limit, user).await,
         Command::Verify => verify(operations).await,
         Command::Support(command) => super::support::carry_out(gateway, command, &author).await,
+        Command::Told { told } => super::status::carry_out(gateway, *told, user).await,
+        Command::Clock { clock } => steer(operations, clock),
     }
+}
+
+fn steer(operations: &Operations, command: ClockCommand) -> Result<Value, String> {
+    let Some(steer) = &operations.steer else {
+        return Err("the clock is moved in test mode only".into());
+    };
+    let now = operations.gateway.now();
+    let to = match command {
+        ClockCommand::Set(to) => Some(to),
+        ClockCommand::Advance(by) => now.saturating_add(by).ok(),
+    };
+    // What has been told has been told at a time: a clock that goes back would tell it anew.
+    let to = to.filter(|to| *to >= now).ok_or("the clock is moved forwards only")?;
+    steer(to);
+    let gateway = &operations.gateway;
+    gateway.desk.clock_moved.notify_one();
+    gateway.desk.notices_owed.notify_one();
+    LetterStore::ALL.into_iter().for_each(|of| gateway.letters_owed(of).notify_one());
+    Ok(json!({ "now": operations.gateway.now() }))
 }
 
 pub(super) fn told(refusal: Refusal) -> String {
@@ -179,6 +249,7 @@ async fn status(operations: &Operations) -> Result<Value, String> {
             "cases": store_state(&gateway.cases),
             "common": store_state(&gateway.common),
         },
+        "own": own(gateway).await,
         "smarthosts": operations.mailer.report(),
         "trust": (operations.trust)(),
         "region": {
@@ -205,6 +276,16 @@ fn store_state(store: &Store) -> String {
         None if store.health().is_failing() => "failing".to_owned(),
         None => "working".to_owned(),
     }
+}
+
+/// Our own parts as the status page shows them.
+async fn own(gateway: &Gateway) -> Value {
+    let health = gateway.own_health(gateway.now()).await;
+    let part = |c: &OwnComponent| {
+        let detail = c.detail.en.clone().unwrap_or_default();
+        (c.slug.to_owned(), json!({ "status": c.status, "detail": detail }))
+    };
+    Value::Object(health.components.iter().map(part).collect())
 }
 
 async fn set_role(

@@ -2,6 +2,8 @@
 //! read from the socket's peer credentials: root, or the user that the daemon runs as. What is done is logged.
 
 mod command;
+mod probes;
+pub mod status;
 mod support;
 
 use std::io;
@@ -17,8 +19,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-pub use self::command::{CaseTypeFile, Command, LogStore};
+pub use self::command::{CaseTypeFile, ClockCommand, Command, LogStore};
+pub use self::probes::ProbeCommand;
 pub use self::support::SupportCommand;
+use crate::jobs::probes::Prober;
 use crate::mail::Mailer;
 use crate::outbox::Counters;
 use crate::usecase::Gateway;
@@ -40,15 +44,21 @@ pub struct Facts {
     pub public: SocketAddr,
 }
 
+/// Moves the gateway's clock.
+pub type Steer = Arc<dyn Fn(jiff::Timestamp) + Send + Sync>;
+
 /// What commands work on.
 #[derive(Clone)]
 pub struct Operations {
     pub gateway: Arc<Gateway>,
     pub outbox: Arc<Counters>,
+    pub prober: Arc<Prober>,
     pub mailer: Arc<Mailer>,
     pub facts: Arc<Facts>,
     /// Issuers, revocation lists and our own certificates as they are now.
     pub trust: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// Moves the clock; there in test mode only.
+    pub steer: Option<Steer>,
 }
 
 /// One reply.

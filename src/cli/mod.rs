@@ -5,8 +5,10 @@ mod check;
 mod demo;
 mod man;
 mod operate;
+mod probe;
 mod region;
 mod say;
+mod status;
 mod support;
 
 use std::path::PathBuf;
@@ -117,6 +119,11 @@ enum Command {
         #[command(subcommand)]
         act: FileAct,
     },
+    /// What looks at services by itself.
+    Probe {
+        #[command(subcommand)]
+        act: probe::ProbeAct,
+    },
     /// Letters that were given up.
     Outbox {
         #[command(subcommand)]
@@ -126,6 +133,42 @@ enum Command {
     AccessLog {
         #[command(subcommand)]
         act: LogAct,
+    },
+    /// Services, and systems that they lean on.
+    Component {
+        #[command(subcommand)]
+        act: status::ComponentAct,
+    },
+    /// Groups of components.
+    Group {
+        #[command(subcommand)]
+        act: status::GroupAct,
+    },
+    /// Tell that something is wrong, what is done about it, and that it is over.
+    Incident {
+        #[command(subcommand)]
+        act: status::IncidentAct,
+    },
+    /// Tell of planned windows.
+    Maintenance {
+        #[command(subcommand)]
+        act: status::MaintenanceAct,
+    },
+    /// Windows that come again.
+    Series {
+        #[command(subcommand)]
+        act: status::SeriesAct,
+    },
+    /// What is held and can be taken back.
+    Pending {
+        #[command(subcommand)]
+        act: status::PendingAct,
+    },
+    /// Move the gateway's clock; in test mode only.
+    #[command(hide = true)]
+    Clock {
+        #[command(subcommand)]
+        act: status::ClockAct,
     },
 }
 
@@ -317,6 +360,13 @@ pub fn run() -> Exit {
         },
         Command::Demo { once, prepare, port_base } => on_runtime(demo::run(once, prepare, port_base)),
         Command::Man { dir } => man::write(&dir),
+        Command::Component { act } => on_runtime(status::run(status::Act::Component(act))),
+        Command::Group { act } => on_runtime(status::run(status::Act::Group(act))),
+        Command::Incident { act } => on_runtime(status::run(status::Act::Incident(act))),
+        Command::Maintenance { act } => on_runtime(status::run(status::Act::Maintenance(act))),
+        Command::Series { act } => on_runtime(status::run(status::Act::Series(act))),
+        Command::Pending { act } => on_runtime(status::run(status::Act::Pending(act))),
+        Command::Clock { act } => on_runtime(status::run(status::Act::Clock(act))),
         command => on_runtime(operate::run(command)),
     }
 }

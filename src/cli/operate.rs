@@ -40,7 +40,7 @@ pub async fn run(line: Line) -> Exit {
     Exit::Ok
 }
 
-fn socket(ask: &Ask) -> Result<PathBuf, Exit> {
+pub(super) fn socket(ask: &Ask) -> Result<PathBuf, Exit> {
     match &ask.socket {
         Some(socket) => Ok(socket.clone()),
         None => Config::load(&ask.config).map(|c| c.admin_socket).map_err(|e| super::config_fault(&e)),
@@ -76,6 +76,7 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
         Line::Service { act } => support::services(act)?,
         Line::Ticket { act } => support::tickets(act)?,
         Line::Faq { act } => support::faq(act)?,
+        Line::Probe { act } => super::probe::commands(act)?,
         Line::Outbox { act } => match act {
             OutboxAct::List(ask) => (vec![Command::OutboxList], ask),
             OutboxAct::Resend { letter, ask } => (vec![Command::OutboxResend { letter }], ask),
@@ -92,6 +93,14 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
         Line::Run { .. } | Line::ServeSnapshot { .. } | Line::Demo { .. } | Line::Check { .. } | Line::Man { .. } => {
             return Err(Exit::Usage);
         }
+        // These have a grammar of their own.
+        Line::Component { .. }
+        | Line::Group { .. }
+        | Line::Incident { .. }
+        | Line::Maintenance { .. }
+        | Line::Series { .. }
+        | Line::Pending { .. }
+        | Line::Clock { .. } => return Err(Exit::Usage),
     })
 }
 
@@ -150,13 +159,13 @@ fn portal(act: PortalAct) -> Result<(Vec<Command>, Ask), Exit> {
     })
 }
 
-pub(super) fn unfit(error: &RegionError) -> Exit {
+pub fn unfit(error: &RegionError) -> Exit {
     complain(&error.to_string());
     Exit::DataErr
 }
 
 /// JSON for programs; for people a line a value, lists one block an entry.
-fn show(value: &Value, json: bool) {
+pub(super) fn show(value: &Value, json: bool) {
     if json {
         say(&value.to_string());
         return;

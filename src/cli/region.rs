@@ -17,6 +17,7 @@ use crate::domain::id::HsaId;
 use crate::domain::json;
 use crate::domain::support::{SupportDesk, SupportService};
 use crate::usecase::region::Author;
+use crate::usecase::status::{self, ComponentDraft, GroupDraft};
 use crate::usecase::{Gateway, Refusal};
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,16 @@ struct RoleEntry {
     clinic: HsaId,
     person: HsaId,
     role: Role,
+}
+
+/// Services, systems that they lean on, and their groups.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentsFile {
+    #[serde(default)]
+    pub groups: Vec<GroupDraft>,
+    #[serde(default)]
+    pub components: Vec<ComponentDraft>,
 }
 
 /// One or many: a file may hold either.
@@ -110,6 +121,7 @@ pub async fn load(gateway: &Gateway, dir: &Path, operator: &str) -> Result<(), R
     let case_types = read_case_types(&dir.join("case-types.json"))?;
     let roles: Vec<RoleEntry> = read_entries(&dir.join("roles.json"))?;
     let portals: Vec<Portal> = read_entries(&dir.join("portals.json"))?;
+    let components: ComponentsFile = read_json(&dir.join("components.json"))?;
     let posts = read_directory(&dir.join("directory.csv"), false)?.posts;
     let refused = |what: String| move |refusal| RegionError::Refused { what, refusal };
     gateway.import_directory(&author, &posts, true).await.map_err(refused("directory".into()))?;
@@ -132,6 +144,15 @@ pub async fn load(gateway: &Gateway, dir: &Path, operator: &str) -> Result<(), R
         gateway.put_roles(&author, &clinic, &person, roles, None).await.map_err(refused(what))?;
     }
     load_support(gateway, &author, dir).await?;
+    let told = status::Author::Operator { user: operator.to_owned() };
+    for group in components.groups {
+        let what = format!("group {}", group.slug);
+        gateway.put_group(&told, group, None).await.map_err(refused(what))?;
+    }
+    for component in components.components {
+        let what = format!("component {}", component.slug);
+        gateway.put_component(&told, component, None).await.map_err(refused(what))?;
+    }
     for portal in &portals {
         gateway.put_portal(&author, portal).await.map_err(refused(format!("portal {}", portal.hsa_id)))?;
     }

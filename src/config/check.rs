@@ -1,11 +1,13 @@
 //! From the file's shape to settings: paths made whole, defaults filled in, the rules between settings kept. Nothing
 //! is repaired silently; each fault names its key and what to write instead.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
@@ -14,6 +16,7 @@ use super::file;
 use super::{Config, DoorSettings, MasterKeyPlace, Mode, PublicDoorSettings};
 use crate::admit::{LimitsSettings, Period};
 use crate::domain::clinic::Texts;
+use crate::domain::id::HsaId;
 use crate::domain::mail_address::MailAddress;
 use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, TrustSettings};
 use crate::mail;
@@ -29,6 +32,7 @@ const CACHE_MIB_DEFAULT: u64 = 64;
 const CACHE_MIB_MAX: u64 = 4_096;
 const STALE_HOURS_DEFAULT: u64 = 24;
 const STALE_HOURS_MAX: u64 = 24 * 14;
+const SILENT_MINUTES_MAX: u32 = 7 * 24 * 60;
 const LETTERS_AT_ONCE: usize = 4;
 const HOLD_SECONDS_DEFAULT: u32 = 60;
 const HOLD_SECONDS_MAX: u32 = 3_600;
@@ -67,6 +71,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         Some(bounce) => address(scrutiny, bounce),
         None => from.clone(),
     };
+    let portal_silence = portal_silence(scrutiny, &file.status.portal_silent_minutes);
     let limits = limits(scrutiny, &file.limits);
     let allowed_domains = allowed_domains(scrutiny, &file.status.allowed_domains);
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
@@ -95,6 +100,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         mail_from: mail::Sender { name: file.mail.get_ref().from_name.clone(), address: from },
         bounce_address,
         letters_at_once,
+        portal_silence,
         mail_domain,
         mail_strict: file.mail.get_ref().strict,
         incoming_maildir: file.mail.get_ref().incoming_maildir.as_ref().map(|path| base.join(path)),
@@ -357,6 +363,26 @@ fn credentials(
 
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
+}
+
+fn portal_silence(
+    scrutiny: &mut Scrutiny,
+    minutes: &BTreeMap<String, Spanned<u32>>,
+) -> BTreeMap<HsaId, SignedDuration> {
+    let mut out = BTreeMap::new();
+    for (portal, minutes) in minutes {
+        if !(1..=SILENT_MINUTES_MAX).contains(minutes.get_ref()) {
+            let message = format!("minutes from 1 to {SILENT_MINUTES_MAX}");
+            scrutiny.fault(minutes.span(), message, "leave the portal out if it may be silent");
+        }
+        match HsaId::parse(portal) {
+            Ok(portal) => {
+                out.insert(portal, SignedDuration::from_mins(i64::from(*minutes.get_ref())));
+            }
+            Err(error) => scrutiny.fault(minutes.span(), error.to_string(), "the key is the portal's HSA-id, quoted"),
+        }
+    }
+    out
 }
 
 fn status(scrutiny: &mut Scrutiny, file: &file::Status) -> status::Settings {

@@ -226,6 +226,8 @@ pub struct Status {
     pub hold_seconds: Option<Spanned<u32>>,
     pub series_horizon_days: Option<Spanned<u16>>,
     #[serde(default)]
+    pub portal_silent_minutes: BTreeMap<String, Spanned<u32>>,
+    #[serde(default)]
     pub allowed_domains: Vec<Spanned<String>>,
 }
 

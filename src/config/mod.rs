@@ -7,10 +7,14 @@ mod file;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
+
 use crate::admit::LimitsSettings;
+use crate::domain::id::HsaId;
 use crate::identity::TrustSettings;
 use crate::mail;
 use crate::net::ServerTlsSettings;
@@ -70,6 +74,8 @@ pub struct Config {
     pub mail_from: mail::Sender,
     pub bounce_address: crate::domain::mail_address::MailAddress,
     pub letters_at_once: usize,
+    /// Portals that are never silent for longer.
+    pub portal_silence: BTreeMap<HsaId, SignedDuration>,
     /// Of Message-IDs, of the addresses that bounces of notices go to, and of those to leave by.
     pub mail_domain: String,
     /// A notice's recipient is marked on disk before its letter is sent, one by one: slower, hardly a duplicate after a

@@ -8,7 +8,7 @@ mod publishing;
 mod trust;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use self::cases::CasesKeeper;
+use self::clock::SteeredClock;
 pub use self::clock::SystemClock;
 use self::door::{DoorCounters, DoorState};
 pub use self::fallback::serve_snapshot;
@@ -25,6 +26,7 @@ use self::trust::TrustState;
 use crate::admin::{self, Operations};
 use crate::admit::{Limits, Places};
 use crate::config::{Config, DoorSettings, MasterKeyPlace, Mode};
+use crate::domain::status::probe::target::HttpTarget;
 use crate::domain::time::Clock;
 use crate::http::connection::Drain;
 use crate::http::live::Live;
@@ -33,6 +35,7 @@ use crate::http::shelf::Shelf;
 use crate::http::{self, Api};
 use crate::identity::TrustError;
 use crate::jobs;
+use crate::jobs::probes::Prober;
 use crate::mail::{Mailer, MailerError};
 use crate::net::{ClientAuth, ListenError, Listener, ServerTls, TlsError};
 use crate::notify;
@@ -184,14 +187,16 @@ pub struct Daemon {
 impl Daemon {
     /// Builds every part, binds the doors, begins to serve.
     pub async fn start(config: Config) -> Result<Daemon, StartError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (clock, steer) = clocks(config.mode);
         let limits = Arc::new(Limits::new(config.limits));
         let (gateway, keeper) = open_gateway(&config, &clock, &limits).await?;
+        let prober = Arc::new(Prober::new(gateway.clone(), own_name(&config)));
         let renderer = Arc::new(Renderer::new(config.service.clone(), config.template_dir.as_deref())?);
         let mailer = Arc::new(Mailer::new(config.mail.clone())?);
         let trust = {
-            let (settings, clock) = (config.trust.clone(), clock.clone());
-            blocking(move || TrustState::load(settings, clock)).await?
+            // Certificates are judged by the wall's clock, wherever the gateway's is moved.
+            let settings = config.trust.clone();
+            blocking(move || TrustState::load(settings, Arc::new(SystemClock))).await?
         };
         let (shelf, live) = (Arc::<Shelf>::default(), Arc::new(live_of(&config)));
         let mut publisher = publisher(&config, &gateway, &renderer, &shelf, &live);
@@ -217,12 +222,14 @@ impl Daemon {
         let operations = Operations {
             gateway: gateway.clone(),
             outbox: counters,
+            prober: prober.clone(),
             mailer: mailer.clone(),
             facts: Arc::new(facts(&config, addresses)),
             trust: {
                 let (trust, doors) = (trust.clone(), doors.clone());
                 Arc::new(move || trust::report(&trust, &doors))
             },
+            steer,
         };
         let admin = admin::bind(&config.admin_socket)
             .map_err(|source| StartError::Admin { path: config.admin_socket.clone(), source })?;
@@ -238,6 +245,7 @@ impl Daemon {
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
         tasks.spawn(publisher.run(stopped.clone()));
         tasks.spawn(keeper.run(move || letters.notify_one(), stopped.clone()));
+        tasks.spawn(prober.run(stopped.clone()));
         tasks.spawn(send_letters(outboxes, mailer, outbox_stopped));
         tasks.spawn(write_leavings_down(gateway.clone(), stopped.clone()));
         tasks.spawn(upkeep(gateway.clone(), limits, stopped));
@@ -281,6 +289,18 @@ impl Daemon {
     }
 }
 
+/// The gateway's clock. Production has no other than the wall's.
+fn clocks(mode: Mode) -> (Arc<dyn Clock>, Option<admin::Steer>) {
+    match mode {
+        Mode::Production => (Arc::new(SystemClock), None),
+        Mode::Test => {
+            let clock = Arc::new(SteeredClock::default());
+            let steered = clock.clone();
+            (clock, Some(Arc::new(move |to| steered.set(to))))
+        }
+    }
+}
+
 /// Runs what waits for the disk off the workers that serve callers.
 async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(act).await {
@@ -305,6 +325,7 @@ async fn open_gateway(
     let (cases, keeper) = CasesKeeper::begin(Arc::new(move || open("cases"))).await;
     let production = config.mode == Mode::Production;
     let gateway = Gateway::start(cases, common, clock.clone(), limits.clone(), production).await?;
+    let gateway = gateway.expecting(config.portal_silence.clone());
     let gateway = gateway.with_status(config.status.clone()).with_sign_up_rules(SignUpRules {
         public_url: config.service.public_url.clone(),
         allowed_domains: config.allowed_domains.clone(),
@@ -357,6 +378,14 @@ fn build_door(
         routes: http::router(api, door),
         counters: DoorCounters::default(),
     })
+}
+
+/// How the gateway names itself to mail servers that it only looks at.
+fn own_name(config: &Config) -> String {
+    match HttpTarget::parse(&config.service.public_url) {
+        Ok(public) if public.host.parse::<IpAddr>().is_err() => public.host,
+        _ => "localhost".to_owned(),
+    }
 }
 
 fn facts(config: &Config, addresses: Addresses) -> admin::Facts {

@@ -1,4 +1,8 @@
-//! HTTP out of the gateway: one request, one whole answer, bounded in time and size.
+//! HTTP out of the gateway: one request, one whole answer, bounded in time and size. `probe` looks at other people's
+//! services, `dial` connects to them.
+
+pub mod dial;
+pub mod probe;
 
 use std::io;
 use std::time::Duration;

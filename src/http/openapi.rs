@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use super::problem::CATALOGUE;
 use super::request::Door;
 use super::route::{Need, Route, Speaks, all};
-use super::wire::{case, faq, portal, region, ticket};
+use super::wire::{case, faq, portal, region, status, status_view, ticket};
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
@@ -64,6 +64,33 @@ use super::wire::{case, faq, portal, region, ticket};
     faq::PutFaq,
     faq::WireFaq,
     faq::FaqList,
+    status::NameAffected,
+    status::PostIncident,
+    status::PostIncidentUpdate,
+    status::PostCorrection,
+    status::PostReason,
+    status::PostMaintenance,
+    status::PutMaintenance,
+    status::PostMaintenanceUpdate,
+    status::PutSeries,
+    status::PutComponent,
+    status::PutGroup,
+    status_view::StatusOutcome,
+    status_view::WirePreview,
+    status_view::WireAffected,
+    status_view::WireUpdate,
+    status_view::WireIncident,
+    status_view::IncidentList,
+    status_view::WireMaintenance,
+    status_view::MaintenanceList,
+    status_view::WirePending,
+    status_view::PendingList,
+    status_view::WireSeries,
+    status_view::SeriesList,
+    status_view::WireComponent,
+    status_view::ComponentList,
+    status_view::WireGroup,
+    status_view::GroupList,
     region::Health,
     region::StoresHealth,
 )))]
@@ -135,6 +162,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         let schema = match *name {
             "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 }),
             "wait" => json!({ "type": "integer", "minimum": 0, "maximum": 30, "default": 0 }),
+            "preview" => json!({ "type": "boolean", "default": false }),
             "date" => json!({ "type": "string", "format": "date" }),
             "after" => json!({ "type": "string", "pattern": "^[0-9]+-[0-9]+$" }),
             "list" => {

@@ -362,6 +362,8 @@ mod tests {
             include_str!("handlers/staff.rs"),
             include_str!("handlers/feed.rs"),
             include_str!("handlers/clinics.rs"),
+            include_str!("handlers/status.rs"),
+            include_str!("wire/status.rs"),
         ];
         let mut used = std::collections::BTreeSet::new();
         for source in sources {

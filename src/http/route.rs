@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Api;
-use super::handlers::{cases, clinics, feed, live, meta, staff};
+use super::handlers::{cases, clinics, components, feed, live, meta, probes, staff, status};
 use super::problem::Problem;
 use super::request::{Call, Door};
 use super::response::Answer;
@@ -147,7 +147,7 @@ use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
 /// The whole API: each table's routes.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [CASES, PAGES, support::SUPPORT].into_iter().flatten()
+    [CASES, STATUS, PROBES, PAGES, support::SUPPORT].into_iter().flatten()
 }
 
 #[rustfmt::skip]
@@ -219,8 +219,75 @@ static CASES: &[Route] = &[
 ];
 
 #[rustfmt::skip]
+static PROBES: &[Route] = &[
+    route!(Post "/v1/heartbeats/{token}", PUBLIC, "heartbeat", "En tjänst säger att den fungerar", "A service says that it works",
+        None, SMALL_BYTES, (204, None), &[], &[], probes::heartbeat),
+];
+
+#[rustfmt::skip]
 static PAGES: &[Route] = &[
     page!(Get "/status/handelser", Pages, "statusEvents", "Det som händer, medan det händer", "What happens, as it happens",
         &["efter"], live::stream),
     page!(Get "/", Pages, "home", "Till driftstatus", "To the status page", &[], meta::home),
+];
+
+/// What is told of services, at the staff door.
+#[rustfmt::skip]
+static STATUS: &[Route] = &[
+    route!(Get "/v1/status/components", STAFF, "listComponents", "Tjänster och system", "Components",
+        None, 0, (200, Some("ComponentList")), &[], &[], components::list),
+    route!(Get "/v1/status/components/{slug}", STAFF, "readComponent", "En tjänst", "One component",
+        None, 0, (200, Some("WireComponent")), &[], &[], components::read),
+    route!(Put "/v1/status/components/{slug}", STAFF, "putComponent", "Lägg till eller ändra en tjänst", "Add or change a component",
+        Some("PutComponent"), SMALL_BYTES, (204, None), &[], &[IfMatchOrNone], components::put),
+    route!(Delete "/v1/status/components/{slug}", STAFF, "archiveComponent", "Arkivera en tjänst", "Archive a component",
+        None, 0, (204, None), &[], &[IfMatch], components::archive),
+    route!(Get "/v1/status/groups", STAFF, "listGroups", "Grupper av tjänster", "Groups of components",
+        None, 0, (200, Some("GroupList")), &[], &[], components::groups),
+    route!(Get "/v1/status/groups/{slug}", STAFF, "readGroup", "En grupp", "One group",
+        None, 0, (200, Some("WireGroup")), &[], &[], components::group),
+    route!(Put "/v1/status/groups/{slug}", STAFF, "putGroup", "Lägg till eller ändra en grupp", "Add or change a group",
+        Some("PutGroup"), SMALL_BYTES, (204, None), &[], &[IfMatchOrNone], components::put_group),
+    route!(Delete "/v1/status/groups/{slug}", STAFF, "removeGroup", "Ta bort en tom grupp", "Remove an empty group",
+        None, 0, (204, None), &[], &[IfMatch], components::remove_group),
+    route!(Get "/v1/status/incidents", STAFF, "listIncidents", "Störningar, de senaste tretton månaderna", "Incidents of the last thirteen months",
+        None, 0, (200, Some("IncidentList")), &[], &[], status::incidents),
+    route!(Post "/v1/status/incidents", STAFF, "openIncident", "Öppna en störning (202: den hålls)", "Open an incident (202: it is held)",
+        Some("PostIncident"), SMALL_BYTES, (201, Some("StatusOutcome")), &["preview"], &[], status::open_incident),
+    route!(Get "/v1/status/incidents/{id}", STAFF, "readIncident", "En störning", "One incident",
+        None, 0, (200, Some("WireIncident")), &[], &[], status::incident),
+    route!(Post "/v1/status/incidents/{id}/updates", STAFF, "updateIncident", "Nytt besked om en störning, eller åtgärdad", "Update an incident, or resolve it",
+        Some("PostIncidentUpdate"), SMALL_BYTES, (200, Some("StatusOutcome")), &["preview"], &[], status::update_incident),
+    route!(Post "/v1/status/incidents/{id}/corrections", STAFF, "correctIncident", "Rätta ett besked", "Correct an update",
+        Some("PostCorrection"), SMALL_BYTES, (200, Some("StatusOutcome")), &["preview"], &[], status::correct_incident),
+    route!(Post "/v1/status/incidents/{id}/withdrawal", STAFF, "withdrawIncident", "Ta tillbaka en störning som inte var någon", "Withdraw an incident told by mistake",
+        Some("PostReason"), SMALL_BYTES, (200, Some("StatusOutcome")), &["preview"], &[], status::withdraw_incident),
+    route!(Get "/v1/status/maintenances", STAFF, "listMaintenances", "Servicefönster", "Maintenances",
+        None, 0, (200, Some("MaintenanceList")), &[], &[], status::maintenances),
+    route!(Post "/v1/status/maintenances", STAFF, "scheduleMaintenance", "Planera ett servicefönster (202: det hålls)", "Schedule a maintenance (202: it is held)",
+        Some("PostMaintenance"), SMALL_BYTES, (201, Some("StatusOutcome")), &["preview"], &[], status::schedule_maintenance),
+    route!(Get "/v1/status/maintenances/{id}", STAFF, "readMaintenance", "Ett servicefönster", "One maintenance",
+        None, 0, (200, Some("WireMaintenance")), &[], &[], status::maintenance),
+    route!(Put "/v1/status/maintenances/{id}", STAFF, "changeMaintenance", "Flytta eller ändra ett servicefönster", "Move or change a maintenance",
+        Some("PutMaintenance"), SMALL_BYTES, (200, Some("StatusOutcome")), &["preview"], &[IfMatch], status::change_maintenance),
+    route!(Post "/v1/status/maintenances/{id}/updates", STAFF, "updateMaintenance", "Börja, verifiera, avsluta eller ge besked", "Begin, verify, complete or say something",
+        Some("PostMaintenanceUpdate"), SMALL_BYTES, (200, Some("StatusOutcome")), &["preview"], &[], status::update_maintenance),
+    route!(Post "/v1/status/maintenances/{id}/corrections", STAFF, "correctMaintenance", "Rätta ett besked", "Correct an update",
+        Some("PostCorrection"), SMALL_BYTES, (200, Some("StatusOutcome")), &["preview"], &[], status::correct_maintenance),
+    route!(Post "/v1/status/maintenances/{id}/cancellation", STAFF, "cancelMaintenance", "Ställ in ett servicefönster", "Cancel a maintenance",
+        Some("PostReason"), SMALL_BYTES, (200, Some("StatusOutcome")), &["preview"], &[], status::cancel_maintenance),
+    route!(Get "/v1/status/series", STAFF, "listSeries", "Återkommande servicefönster", "Recurring maintenances",
+        None, 0, (200, Some("SeriesList")), &[], &[], status::all_series),
+    route!(Post "/v1/status/series", STAFF, "beginSeries", "Planera återkommande servicefönster", "Plan recurring maintenances",
+        Some("PutSeries"), SMALL_BYTES, (201, Some("WireSeries")), &[], &[], status::begin_series),
+    route!(Get "/v1/status/series/{id}", STAFF, "readSeries", "En serie", "One series",
+        None, 0, (200, Some("WireSeries")), &[], &[], status::series),
+    route!(Put "/v1/status/series/{id}", STAFF, "changeSeries", "Ändra en serie", "Change a series",
+        Some("PutSeries"), SMALL_BYTES, (200, Some("WireSeries")), &[], &[IfMatch], status::change_series),
+    route!(Post "/v1/status/series/{id}/ending", STAFF, "endSeries", "Avsluta en serie och ställ in det som återstår", "End a series and cancel what is left of it",
+        Some("PostReason"), SMALL_BYTES, (200, Some("WireSeries")), &[], &[], status::end_series),
+    route!(Get "/v1/status/pending", STAFF, "listPending", "Besked som hålls", "Held notices",
+        None, 0, (200, Some("PendingList")), &[], &[], status::pending),
+    route!(Delete "/v1/status/pending/{id}", STAFF, "takeBack", "Ta tillbaka ett besked innan det går ut", "Take a notice back before it goes out",
+        None, 0, (204, None), &[], &[], status::take_back),
 ];

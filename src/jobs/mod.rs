@@ -2,10 +2,12 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `probes` | looks at services, each on its own schedule |
 //! | `publisher` | renders what is read by many when something changed, and every minute |
 //! | `snapshot` | the same on disk, for whoever serves it when we do not |
 //! | `status_clock` | what is told when its time comes |
 
+pub mod probes;
 pub mod publisher;
 pub mod snapshot;
 pub mod status_clock;

@@ -9,9 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::snapshot::Snapshot;
-use crate::domain::clinic::Texts;
-use crate::domain::status::board::{OwnComponent, OwnHealth};
-use crate::domain::status::component::ComponentStatus;
+use crate::domain::status::board::OwnHealth;
 use crate::domain::status::event::Event;
 use crate::render::Renderer;
 use crate::render::publish::{Document, STALE_AFTER_MINUTES};
@@ -59,7 +57,7 @@ impl Publisher {
     /// Once, now. On a fault everything stays as it was, and grows old where people see it.
     pub async fn publish(&mut self) {
         let (board, now) = (self.gateway.board(), self.gateway.now());
-        self.health = own_health(&self.gateway);
+        self.health = self.gateway.own_health(now).await;
         let (renderer, health) = (self.renderer.clone(), self.health.clone());
         let rendered = tokio::task::spawn_blocking(move || renderer.publish(&board, &health, now)).await;
         let documents = match rendered {
@@ -90,7 +88,7 @@ impl Publisher {
             tokio::select! {
                 _ = changes.changed() => tokio::time::sleep(TOGETHER).await,
                 () = tokio::time::sleep(LOOK) => {
-                    let same = own_health(&self.gateway).components == self.health.components;
+                    let same = self.gateway.own_health(self.gateway.now()).await.components == self.health.components;
                     if same && renewed.elapsed() < RENEWED {
                         continue;
                     }
@@ -121,16 +119,4 @@ impl Publisher {
             }
         }
     }
-}
-
-fn own_health(gateway: &Gateway) -> OwnHealth {
-    let failing = gateway.cases.health().is_failing();
-    let status = if failing { ComponentStatus::MajorOutage } else { ComponentStatus::Operational };
-    let texts = |sv: &str, en: &str| Texts { sv: sv.to_owned(), en: Some(en.to_owned()) };
-    let detail = match failing {
-        true => texts("Ärenden kan inte skickas eller läsas just nu.", "Cases cannot be sent or read at the moment."),
-        false => texts("", ""),
-    };
-    let cases = OwnComponent { slug: "cases", name: texts("Ärenden", "Cases"), status, detail };
-    OwnHealth { checked_at: Some(gateway.now()), components: vec![cases] }
 }

@@ -14,6 +14,7 @@
 //! | `reply` | bounded reading of replies |
 //! | `classify` | who is at fault and what follows |
 //! | `directory` | letters as files |
+//! | `greet` | a look at a mail server, for probes |
 //! | `incoming` | what comes back: bounces, complaints, wishes to leave |
 //! | `mime` | how its parts are found, within bounds |
 //! | `maildir` | where that is picked up |
@@ -33,6 +34,7 @@ mod breaker;
 mod classify;
 mod connection;
 mod directory;
+mod greet;
 pub mod incoming;
 mod lease;
 pub mod maildir;
@@ -58,6 +60,7 @@ pub use self::{
     settings::Timeouts,
 };
 pub use classify::{Class, Delivery, Trouble};
+pub use greet::greet;
 pub use lease::Lease;
 pub use message::{Letter, LetterError, MessageId, Sender};
 pub use settings::{Credentials, Security, Settings, SettingsError, SmtpSettings};

@@ -122,6 +122,11 @@ impl TlsClient {
     }
 }
 
+/// The server's own certificate, in DER.
+pub fn server_certificate<S>(stream: &TlsStream<S>) -> Option<&[u8]> {
+    stream.get_ref().1.peer_certificates()?.first().map(AsRef::as_ref)
+}
+
 /// Whether `connect_tls` can look for this name in a certificate, for checks of a configuration.
 pub fn is_server_name(name: &str) -> bool {
     ServerName::try_from(name).is_ok()
@@ -163,12 +168,23 @@ pub(crate) mod fixture {
     impl TlsServer {
         /// A server whose certificate is for `name`, issued by a CA of its own.
         pub(crate) fn new(name: &str) -> TlsServer {
+            TlsServer::with(name, |_| {})
+        }
+
+        /// One whose certificate ended years ago.
+        pub(crate) fn expired(name: &str) -> TlsServer {
+            TlsServer::with(name, |leaf| leaf.not_after = rcgen::date_time_ymd(2020, 1, 1))
+        }
+
+        fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> TlsServer {
             let mut ca = CertificateParams::new(Vec::new()).unwrap();
             ca.distinguished_name.push(DnType::CommonName, format!("CA of {name}"));
             ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
             let key = KeyPair::generate().unwrap();
-            let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+            let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            change(&mut leaf);
+            let leaf = leaf.signed_by(&key, &ca).unwrap();
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
             let config = rustls::ServerConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()

@@ -169,6 +169,7 @@ impl Outbox {
         let envelope = Envelope { from: self.settings.envelope_from.clone(), to: letter.record.to.clone(), id: None };
         let delivery = self.mailer.deliver(&envelope, message.as_bytes()).await;
         self.count(&letter.record, &delivery);
+        self.gateway.note_smarthost(!matches!(delivery, Delivery::Deferred { class: Class::Session, .. }));
         let settlement = schedule::after(&letter.record, &delivery, self.gateway.now());
         let sent = self.settle(&letter, settlement).await;
         match delivery {

@@ -118,7 +118,10 @@ impl Gateway {
         match portal {
             None => Err(Refusal::Rejected(RejectionCode::PortalNotRegistered)),
             Some(portal) if portal.suspended => Err(Refusal::Rejected(RejectionCode::PortalSuspended)),
-            Some(portal) => Ok(portal.clone()),
+            Some(portal) => {
+                self.note_portal(system);
+                Ok(portal.clone())
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! `submit_case`, `write_to_case` and `feed` are the portals' stories, `act_on_case` the staff's, `read_cases`
 //! both's; `catalog` is the region as it stands (clinics, forms, roles), `region` changes it; `owe` adds what every
-//! act owes (log entry, event, letters) to its change; `kept` is what cases of citizens and of support have in common; `upkeep` does what time demands.
+//! act owes (log entry, event, letters) to its change; `kept` is what cases of citizens and of support have in common;
+//! `upkeep` does what time demands; `status` tells of services, `probes` looks at them, `own_health` at ourselves.
 
 pub mod access;
 pub mod act_on_case;
@@ -12,6 +13,8 @@ pub mod idempotency;
 pub mod kept;
 pub mod letters;
 pub mod owe;
+pub mod own_health;
+pub mod probes;
 pub mod read_cases;
 pub mod region;
 pub mod status;
@@ -66,6 +69,10 @@ pub struct Gateway {
     common_letters_owed: Arc<Notify>,
     /// What is told of services.
     pub desk: status::Desk,
+    /// What looks at services by itself.
+    watch: probes::Watch,
+    /// What is noted of our own health.
+    pulse: own_health::Pulse,
     /// Who is told, as far as memory holds it.
     roll: subscribers::Roll,
     /// Of these the portal's and the citizen's are asked here, where it is known what is new and about whom.
@@ -176,6 +183,8 @@ impl Gateway {
         production: bool,
     ) -> Result<Gateway, ReadError> {
         let catalog = Catalog::load(&common, clock.now()).await?;
+        let watch = probes::Watch::start(&common, clock.now()).await?;
+        let pulse = own_health::Pulse::new(clock.now());
         let desk = status::Desk::start(&common, clock.now()).await?;
         Ok(Gateway {
             cases,
@@ -190,6 +199,8 @@ impl Gateway {
             letters_owed: Arc::default(),
             common_letters_owed: Arc::default(),
             desk,
+            watch,
+            pulse,
             roll: subscribers::Roll::default(),
             limits,
             production,

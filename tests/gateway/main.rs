@@ -11,6 +11,8 @@ mod lifecycle;
 mod limits;
 mod operate;
 mod permissions;
+mod probes;
 mod public;
 mod refused;
+mod told;
 mod travels;

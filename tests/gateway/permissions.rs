@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Caller};
 use crate::common::{CLINIC, Gateway, HANDLER, OTHER_CLINIC, Region, form, submission, submit};
+use crate::told::{self, Ready};
 
 /// Somebody with a post but no role: roles are given and taken here.
 const PERSON: &str = "TSTNMT2321000156-1008";
@@ -34,7 +35,7 @@ const PORTAL_TABLE: [(&str, [u16; 2]); 15] = [
 /// At the staff door: receiver, handler of the case, another handler of the clinic, its administrator, its manager.
 const CARDS: [&str; 5] =
     ["cards/receiver", "cards/handler", "cards/other-handler", "cards/administrator", "cards/manager"];
-const STAFF_TABLE: [(&str, [u16; 5]); 26] = [
+const STAFF_TABLE: [(&str, [u16; 5]); 54] = [
     ("GET /v1/api-info", [200, 200, 200, 200, 200]),
     ("GET /v1/openapi.json", [200, 200, 200, 200, 200]),
     ("GET /v1/problems", [200, 200, 200, 200, 200]),
@@ -61,6 +62,55 @@ const STAFF_TABLE: [(&str, [u16; 5]); 26] = [
     ("POST /v1/cases/{id}/answer", [403, 200, 404, 403, 403]),
     ("POST /v1/cases/{id}/closure", [200, 200, 404, 403, 403]),
     ("GET /v1/inbox", [200, 200, 200, 200, 200]),
+    ("GET /v1/status/components", [200, 200, 200, 200, 200]),
+    ("GET /v1/status/components/{slug}", [200, 200, 200, 200, 200]),
+    ("PUT /v1/status/components/{slug}", [403, 403, 403, 403, 403]),
+    ("DELETE /v1/status/components/{slug}", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/groups", [200, 200, 200, 200, 200]),
+    ("GET /v1/status/groups/{slug}", [200, 200, 200, 200, 200]),
+    ("PUT /v1/status/groups/{slug}", [403, 403, 403, 403, 403]),
+    ("DELETE /v1/status/groups/{slug}", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/incidents", [200, 200, 200, 200, 200]),
+    ("POST /v1/status/incidents", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/incidents/{id}", [200, 200, 200, 200, 200]),
+    ("POST /v1/status/incidents/{id}/updates", [403, 403, 403, 403, 403]),
+    ("POST /v1/status/incidents/{id}/corrections", [403, 403, 403, 403, 403]),
+    ("POST /v1/status/incidents/{id}/withdrawal", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/maintenances", [200, 200, 200, 200, 200]),
+    ("POST /v1/status/maintenances", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/maintenances/{id}", [200, 200, 200, 200, 200]),
+    ("PUT /v1/status/maintenances/{id}", [403, 403, 403, 403, 403]),
+    ("POST /v1/status/maintenances/{id}/updates", [403, 403, 403, 403, 403]),
+    ("POST /v1/status/maintenances/{id}/corrections", [403, 403, 403, 403, 403]),
+    ("POST /v1/status/maintenances/{id}/cancellation", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/series", [200, 200, 200, 200, 200]),
+    ("POST /v1/status/series", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/series/{id}", [200, 200, 200, 200, 200]),
+    ("PUT /v1/status/series/{id}", [403, 403, 403, 403, 403]),
+    ("POST /v1/status/series/{id}/ending", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/pending", [200, 200, 200, 200, 200]),
+    ("DELETE /v1/status/pending/{id}", [403, 403, 403, 403, 403]),
+];
+
+/// What is told of services is written by the support role, and by nobody of the clinics.
+const SUPPORT_TABLE: [(&str, u16); 17] = [
+    ("PUT /v1/status/components/{slug}", 204),
+    ("DELETE /v1/status/components/{slug}", 204),
+    ("PUT /v1/status/groups/{slug}", 204),
+    ("DELETE /v1/status/groups/{slug}", 204),
+    ("POST /v1/status/incidents", 201),
+    ("POST /v1/status/incidents/{id}/updates", 200),
+    ("POST /v1/status/incidents/{id}/corrections", 200),
+    ("POST /v1/status/incidents/{id}/withdrawal", 200),
+    ("POST /v1/status/maintenances", 201),
+    ("PUT /v1/status/maintenances/{id}", 200),
+    ("POST /v1/status/maintenances/{id}/updates", 200),
+    ("POST /v1/status/maintenances/{id}/corrections", 200),
+    ("POST /v1/status/maintenances/{id}/cancellation", 200),
+    ("POST /v1/status/series", 201),
+    ("PUT /v1/status/series/{id}", 200),
+    ("POST /v1/status/series/{id}/ending", 200),
+    ("DELETE /v1/status/pending/{id}", 204),
 ];
 
 /// At the staff door with something else than a good card: no route does anything for them.
@@ -114,6 +164,12 @@ impl Stage {
 
     /// A good request for the route, so that only permission decides.
     async fn call(&mut self, who: &Caller, method: &str, route: &str) -> Answer {
+        if route.starts_with("/v1/status/") {
+            self.cases += 1;
+            let Ready { path, etag, body } = told::ready(&self.gateway, method, route, self.cases).await;
+            let ask = who.ask(method, &path).header("if-match", &etag);
+            return if body.is_null() { ask.await } else { ask.json(&body).await };
+        }
         let mut path = route.replace("{hsaId}", CLINIC).replace("{caseType}", "fornya-recept");
         path = path.replace("{person}", PERSON);
         let mut etag = String::new();
@@ -208,6 +264,16 @@ async fn at_the_staff_door_every_route_is_for_whom_the_table_says() {
     let mut stage = Stage::set();
     let callers = CARDS.map(|name| stage.gateway.at(stage.gateway.staff_door, Some(name)));
     compare(&mut stage, callers, &STAFF_TABLE).await;
+}
+
+#[tokio::test]
+async fn who_has_the_support_role_writes_what_is_told() {
+    let mut stage = Stage::set();
+    let support = stage.gateway.card("support");
+    for (route, expected) in SUPPORT_TABLE {
+        let (method, path) = route.split_once(' ').unwrap();
+        assert_eq!(stage.call(&support, method, path).await.status, expected, "{route}");
+    }
 }
 
 #[tokio::test]

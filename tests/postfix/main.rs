@@ -263,3 +263,34 @@ async fn a_smarthost_that_another_ca_vouches_for_gets_no_letter_and_none_is_lost
     post.citizens_have(2);
     gateway.stop();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_greets_a_postfix_that_works_and_tells_why_another_does_not() {
+    let Some(post) = Post::new("a_probe_greets_a_postfix_that_works_and_tells_why_another_does_not") else { return };
+    let gateway = post.region.start();
+    post.region.told(&["component", "add", "mail", "--name", "Regionens e-post", "--audience", "staff"]);
+    let file = post.region.dir.join("probe.json");
+    let look = |security: &str, ca: &str, port: u16| {
+        let ca = post.region.dir.join(ca);
+        let kind = json!({ "type": "smtp", "host": "localhost", "port": port, "security": security, "caFile": ca });
+        let probe = json!({ "slug": "smtp", "component": "mail", "kind": kind, "intervalSeconds": 86_400, "failuresToOpen": 20 });
+        std::fs::write(&file, probe.to_string()).unwrap();
+        post.region.told(&["probe", "put", file.to_str().unwrap()]);
+        let told = post.region.told(&["probe", "check", "smtp"]);
+        (told["verdict"].as_str().unwrap().to_owned(), told["cause"].as_str().unwrap_or_default().to_owned())
+    };
+    let works = ("works".to_owned(), String::new());
+    let fails = |cause: &str| ("fails".to_owned(), cause.to_owned());
+    let (starttls, implicit_tls) = (post.postfix.starttls, post.postfix.implicit_tls);
+    assert_eq!(look("starttls", "tls/server-ca.pem", starttls), works);
+    assert_eq!(look("implicit-tls", "tls/server-ca.pem", implicit_tls), works);
+    assert_eq!(look("none", "tls/server-ca.pem", starttls), works);
+    assert_eq!(look("implicit-tls", "ca/telia.pem", implicit_tls), fails("certificate-issuer"));
+    assert_eq!(look("implicit-tls", "tls/server-ca.pem", starttls), fails("tls"));
+    post.postfix.stop();
+    assert_eq!(look("starttls", "tls/server-ca.pem", starttls), fails("connection-refused"));
+    // Polite: Postfix saw no connection that was just dropped.
+    let impolite = post.postfix.log().lines().filter(|line| line.contains("lost connection after EHLO")).count();
+    assert_eq!(impolite, 0, "{}", post.postfix.log());
+    gateway.stop();
+}

@@ -33,6 +33,7 @@ pub enum PrepareError {
 const REGION: &[(&str, &str)] = &[
     ("clinics.json", include_str!("../../../config/region/clinics.json")),
     ("case-types.json", include_str!("../../../config/region/case-types.json")),
+    ("components.json", include_str!("../../../config/region/components.json")),
     ("directory.csv", include_str!("../../../config/region/directory.csv")),
     ("roles.json", include_str!("../../../config/region/roles.json")),
     ("portals.json", include_str!("../../../config/region/portals.json")),

@@ -8,9 +8,7 @@ use uuid::Uuid;
 use super::Audience;
 use super::event::Told;
 use super::fault::Fault;
-use super::subject::{
-    Affected, Impact, Incident, IncidentStatus, Maintenance, MaintenanceStatus, Origin, Subject, SubjectKind,
-};
+use super::subject::{Affected, Impact, Incident, IncidentStatus, Maintenance, MaintenanceStatus, Origin, Subject};
 use super::words::Circumstances;
 use crate::domain::clinic::Texts;
 
@@ -181,15 +179,6 @@ impl Act {
             Act::UpdateMaintenance(act) => Some(act.id),
             Act::CorrectIncident(act) | Act::CorrectMaintenance(act) => Some(act.id),
             Act::WithdrawIncident(act) | Act::CancelMaintenance(act) => Some(act.id),
-        }
-    }
-
-    pub fn kind(&self) -> SubjectKind {
-        match self {
-            Act::OpenIncident(_) | Act::UpdateIncident(_) | Act::CorrectIncident(_) | Act::WithdrawIncident(_) => {
-                SubjectKind::Incident
-            }
-            _ => SubjectKind::Maintenance,
         }
     }
 

@@ -61,7 +61,6 @@ pub enum Rule {
     AlreadyBegun,
     NoticeTooShort { days: u16 },
     Slug,
-    SlugTaken,
     UnknownGroup,
     GroupInUse,
     NeverHappens,
@@ -91,7 +90,6 @@ impl Rule {
             Rule::AlreadyBegun => "already-begun",
             Rule::NoticeTooShort { .. } => "notice-too-short",
             Rule::Slug => "slug",
-            Rule::SlugTaken => "slug-taken",
             Rule::UnknownGroup => "unknown-group",
             Rule::GroupInUse => "group-in-use",
             Rule::NeverHappens => "never-happens",
@@ -142,7 +140,6 @@ impl Rule {
                 format!("Ett servicefönster anmäls {days} dygn i förväg: flytta det, eller ange varför det är brådskande.")
             }
             Rule::Slug => "Ett kortnamn är 1–64 tecken: a–z, siffror och enkla bindestreck.".into(),
-            Rule::SlugTaken => "Kortnamnet används redan: välj ett annat.".into(),
             Rule::UnknownGroup => "Gruppen finns inte: lägg till den först.".into(),
             Rule::GroupInUse => "Det finns tjänster i gruppen: flytta dem först.".into(),
             Rule::NeverHappens => "Med de här reglerna inträffar det aldrig: rätta start, slut eller undantag.".into(),
@@ -187,7 +184,6 @@ impl Rule {
                 format!("A window is asked for {days} days ahead: move it, or give the reason of the emergency.")
             }
             Rule::Slug => "A slug has 1-64 characters: a-z, digits and single hyphens.".into(),
-            Rule::SlugTaken => "The slug is taken: choose another.".into(),
             Rule::UnknownGroup => "There is no such group: add it first.".into(),
             Rule::GroupInUse => "There are components in the group: move them first.".into(),
             Rule::NeverHappens => "By these rules it never happens: mend start, end or exceptions.".into(),

@@ -8,6 +8,7 @@
 //! | `event` | what happened, as readers and subscribers are told |
 //! | `choice` | what one may choose to be told of |
 //! | `subscriber` | who wants to be told of what |
+//! | `probe` | what looks by itself whether a component works |
 //! | `incident`, `maintenance` | what may be done with each, and what it comes to |
 //! | `recurrence` | maintenances that come again |
 //! | `fault`, `words` | why an act does not fit; the bounds of what authors write |
@@ -26,6 +27,7 @@ pub mod event;
 pub mod fault;
 pub mod incident;
 pub mod maintenance;
+pub mod probe;
 pub mod recurrence;
 pub mod subject;
 pub mod subscriber;

@@ -210,12 +210,6 @@ pub enum Reminder {
     Hour,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SubjectKind {
-    Incident,
-    Maintenance,
-}
-
 /// An incident or a maintenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -228,6 +222,11 @@ impl Incident {
     pub fn impact(&self) -> Impact {
         let worst = self.affected.iter().map(|a| a.status).max().unwrap_or(ComponentStatus::Operational);
         self.impact_override.unwrap_or(Impact::of(worst))
+    }
+
+    /// A probe began it, a person goes on with it.
+    pub fn is_taken_over(&self) -> bool {
+        matches!(self.origin, Origin::Probe { taken_over: true, .. })
     }
 
     pub fn is_over(&self) -> bool {
@@ -273,14 +272,6 @@ pub(super) fn bytes_of<S>(updates: &[Update<S>]) -> usize {
 }
 
 impl Subject {
-    /// What programs call it.
-    pub fn kind(&self) -> SubjectKind {
-        match self {
-            Subject::Incident(_) => SubjectKind::Incident,
-            Subject::Maintenance(_) => SubjectKind::Maintenance,
-        }
-    }
-
     /// Components that it affects or has affected, those of now first.
     pub fn ever_affected(&self) -> Vec<Uuid> {
         let earlier: Vec<&Affected> = match self {

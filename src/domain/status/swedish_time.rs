@@ -21,6 +21,25 @@ pub enum TimeFault {
     Twice { summer: String, winter: String },
 }
 
+impl TimeFault {
+    /// The rule and the remedy in Swedish.
+    pub fn swedish(&self) -> String {
+        match self {
+            TimeFault::Shape => {
+                "En tid är svensk som 2026-11-23 22:00, eller RFC 3339 som 2026-11-23T22:00:00+01:00.".into()
+            }
+            TimeFault::Skipped { before, after } => {
+                format!("Klockan hoppar från {before} till {after} den natten: ange någon av dem.")
+            }
+            TimeFault::Twice { summer, winter } => {
+                format!(
+                    "Klockan visar den tiden två gånger den natten: skriv {summer} för den första eller {winter} för den andra."
+                )
+            }
+        }
+    }
+}
+
 /// Reads RFC 3339 with offset, or local time in Sweden: `2026-11-23 22:00`, or `22:00` for the next time it is that.
 pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, TimeFault> {
     let text = text.trim();

@@ -2,9 +2,12 @@
 
 pub mod cases;
 pub mod clinics;
+pub mod components;
 pub mod faq;
 pub mod feed;
 pub mod live;
 pub mod meta;
+pub mod probes;
 pub mod staff;
+pub mod status;
 pub mod tickets;

@@ -4,4 +4,6 @@ pub mod case;
 pub mod faq;
 pub mod portal;
 pub mod region;
+pub mod status;
+pub mod status_view;
 pub mod ticket;

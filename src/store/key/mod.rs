@@ -15,10 +15,12 @@
 //! | cases | `i-…` | index keys: see the functions |
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `notification` | the region: `region` |
 //! | common | `component` `group` `incident` `maintenance` `pending` `series` | what is told of services: `status` |
+//! | common | `probe` `probe-state` | what looks at services by itself: `probes` |
 //! | common | `subscriber` `subscriber-address` `subscriber-list` `suppression` | who is told: `subscribers` |
 //! | common | `support-desk` `support-service` `faq` `ticket-…` | support; its tickets are `case`s and `document`s here: `support` |
 
 mod cases;
+mod probes;
 mod region;
 mod status;
 mod subscribers;
@@ -30,6 +32,7 @@ use uuid::Uuid;
 use super::change::Key;
 
 pub use self::cases::*;
+pub use self::probes::*;
 pub use self::region::*;
 pub use self::status::*;
 pub use self::subscribers::*;

@@ -31,7 +31,7 @@ impl Author {
         matches!(self, Author::Staff { .. } | Author::Operator { .. })
     }
 
-    pub(super) fn line(&self, act: &str) -> AccessEntry {
+    pub(in crate::usecase) fn line(&self, act: &str) -> AccessEntry {
         match self {
             Author::Staff { person, request } => AccessEntry::new(person.as_str(), "support", act, request),
             Author::Operator { user } => AccessEntry::new(user, "operator", act, ""),

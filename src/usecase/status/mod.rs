@@ -20,7 +20,7 @@ mod publish;
 mod records;
 mod series;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 
@@ -38,9 +38,8 @@ use crate::store::record::{decode, encode};
 use crate::store::{Append, Chain, Change, ReadError, Store};
 
 pub use self::author::Author;
-pub use self::clock::Ticked;
 pub use self::components::{ComponentDraft, GroupDraft};
-pub use self::publish::{Outcome, Preview, Publication, Published};
+pub use self::publish::{Outcome, Preview, Publication};
 pub use self::records::Pending;
 
 /// The region's own rules of telling.

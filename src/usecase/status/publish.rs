@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::author::Author;
 use super::board::write_subject;
 use super::records::Pending;
+use crate::crypto::Digest;
 use crate::domain::status::act::Act;
 use crate::domain::status::event::Event;
 use crate::domain::status::fault::{Fault, Rule, Violation};
@@ -90,6 +91,11 @@ impl Gateway {
         Ok(Outcome::Held(Box::new(self.hold_act(author, act, id, hold).await?)))
     }
 
+    /// The id that a repeated request of the same author begins its subject with.
+    pub fn id_for(&self, author: &Author, key: &str) -> Uuid {
+        uuid_of(&self.common.hash(&[b"status-request", author.name().as_bytes(), key.as_bytes()]))
+    }
+
     /// Publishes without a hold; what a probe does.
     pub async fn publish_at_once(&self, author: &Author, act: &Act) -> Result<Published, Refusal> {
         self.permit_telling(author)?;
@@ -160,4 +166,14 @@ impl Gateway {
         let held = self.pending_acts().await?.into_iter().find(|pending| pending.subject == id);
         Ok(held.map(|pending| Outcome::Held(Box::new(pending))))
     }
+}
+
+/// An id that follows from what it stands for.
+pub(super) fn uuid_of(digest: &Digest) -> Uuid {
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().zip(digest) {
+        *to = *from;
+    }
+    let id = uuid::Builder::from_bytes(bytes).with_variant(uuid::Variant::RFC4122);
+    id.with_version(uuid::Version::Custom).into_uuid()
 }

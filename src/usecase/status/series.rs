@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::author::Author;
 use super::board::get;
-use super::publish::Publication;
+use super::publish::{Publication, uuid_of};
 use crate::crypto::sha256;
 use crate::domain::clinic::Texts;
 use crate::domain::status::act::{Act, ChangeMaintenance, Withdraw};
@@ -208,15 +208,7 @@ impl Gateway {
 
 /// The id of a date's maintenance.
 fn occurrence(series: Uuid, date: Date) -> Uuid {
-    let digest = sha256(&[series.as_bytes(), date.to_string().as_bytes()]);
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(digest) {
-        *to = from;
-    }
-    uuid::Builder::from_bytes(bytes)
-        .with_variant(uuid::Variant::RFC4122)
-        .with_version(uuid::Version::Custom)
-        .into_uuid()
+    uuid_of(&sha256(&[series.as_bytes(), date.to_string().as_bytes()]))
 }
 
 /// A change that changes nothing is not told.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Author, ComponentDraft, GroupDraft, Published, Settings};
+use super::publish::Published;
+use super::{Author, ComponentDraft, GroupDraft, Settings};
 use crate::admit::{Limits, LimitsSettings};
 use crate::crypto::SecretBytes;
 use crate::domain::clinic::Texts;

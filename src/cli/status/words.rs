@@ -1,0 +1,43 @@
+//! What came of an act, in sentences. Lists and records are shown as elsewhere.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::language::Language;
+use crate::domain::status::swedish_time;
+
+/// None where the reply is no act's.
+pub fn sentences(value: &Value) -> Option<String> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let id = text("id");
+    let mailed = match value.get("mailed").and_then(Value::as_bool) {
+        Some(true) => "Subscribers are mailed.",
+        _ => "Nobody is mailed.",
+    };
+    let time = |name: &str| {
+        let at: Option<Timestamp> = text(name).parse().ok();
+        at.map(|at| swedish_time::moment_with_zone(at, Language::En)).unwrap_or_default()
+    };
+    Some(match text("state") {
+        "published" => format!("Published: {id}, revision {}. {mailed}", value["revision"]),
+        "held" => format!(
+            "Held until {}: {id}. {mailed}\nTake it back until then with: budkavle pending take-back {}",
+            time("publishAt"),
+            text("pending")
+        ),
+        "known" => format!("Published before: {id}, revision {}.", value["revision"]),
+        "taken-back" => format!("Taken back: {} of {id}. Nobody was told.", text("act")),
+        "preview" => preview(value, mailed),
+        _ => return None,
+    })
+}
+
+fn preview(value: &Value, mailed: &str) -> String {
+    let kind = match &value["kind"] {
+        Value::String(kind) => kind.clone(),
+        other => other.to_string(),
+    };
+    let title = value.pointer("/title/sv").and_then(Value::as_str).unwrap_or_default();
+    let names: Vec<_> = value["components"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    format!("Nothing was done. It would be told as {kind}: {title} ({}). {mailed}", names.join(", "))
+}
