@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::status::StatusCommand;
+use super::subscriber::{self, SubscriberCommand};
 use super::{Operations, ProbeCommand, probes};
 use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts, is_case_type_id};
 use crate::domain::id::HsaId;
@@ -113,6 +114,9 @@ pub enum Command {
         limit: usize,
     },
     Verify,
+    Subscriber {
+        act: SubscriberCommand,
+    },
     Support(super::SupportCommand),
     /// What is told of services.
     Told {
@@ -194,6 +198,7 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
         }
         Command::AccessLog { store, after, limit } => access_log(operations, store, after, limit, user).await,
         Command::Verify => verify(operations).await,
+        Command::Subscriber { act } => subscriber::carry_out(gateway, act, user).await,
         Command::Support(command) => super::support::carry_out(gateway, command, &author).await,
         Command::Told { told } => super::status::carry_out(gateway, *told, user).await,
         Command::Clock { clock } => steer(operations, clock),

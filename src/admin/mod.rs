@@ -4,6 +4,7 @@
 mod command;
 mod probes;
 pub mod status;
+mod subscriber;
 mod support;
 
 use std::io;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 pub use self::command::{CaseTypeFile, ClockCommand, Command, LogStore};
 pub use self::probes::ProbeCommand;
+pub use self::subscriber::{ImportLine, ListFile, SubscriberCommand};
 pub use self::support::SupportCommand;
 use crate::jobs::probes::Prober;
 use crate::mail::Mailer;

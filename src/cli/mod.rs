@@ -9,6 +9,7 @@ mod probe;
 mod region;
 mod say;
 mod status;
+mod subscriber;
 mod support;
 
 use std::path::PathBuf;
@@ -128,6 +129,11 @@ enum Command {
     Outbox {
         #[command(subcommand)]
         act: OutboxAct,
+    },
+    /// Who is told of disturbances and planned work by e-mail.
+    Subscriber {
+        #[command(subcommand)]
+        act: subscriber::SubscriberAct,
     },
     /// Who did what to which case.
     AccessLog {

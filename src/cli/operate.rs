@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::region::{self, RegionError};
 use super::say::{complain, say};
+use super::subscriber;
 use super::support::{self, ClinicAct};
 use super::{
     Ask, Command as Line, DirectoryAct, FileAct, LogAct, OutboxAct, PortalAct, RoleAct, RoleOf, Which, typed_hsa_id,
@@ -89,6 +90,7 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
             };
             (vec![Command::AccessLog { store, after, limit }], ask)
         }
+        Line::Subscriber { act } => subscriber::commands(act)?,
         // These never come here: they need no running gateway.
         Line::Run { .. } | Line::ServeSnapshot { .. } | Line::Demo { .. } | Line::Check { .. } | Line::Man { .. } => {
             return Err(Exit::Usage);

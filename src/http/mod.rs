@@ -290,10 +290,9 @@ fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, P
 
 /// With what every answer of this request carries.
 fn finish(answer: Answer, context: &Context, parts: &Parts) -> Response<Body> {
-    let answer = answer
-        .header("x-request-id", context.request_id.clone())
-        .header("content-language", context.language.tag())
-        .header("vary", "accept-language, accept");
+    let has_language = answer.headers.iter().any(|(name, _)| *name == "content-language");
+    let answer = if has_language { answer } else { answer.header("content-language", context.language.tag()) };
+    let answer = answer.header("x-request-id", context.request_id.clone()).header("vary", "accept-language, accept");
     let mut response = answer.into_response(context.door);
     if parts.method == axum::http::Method::HEAD {
         *response.body_mut() = Body::empty();

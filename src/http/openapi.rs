@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use super::problem::CATALOGUE;
 use super::request::Door;
 use super::route::{Need, Route, Speaks, all};
-use super::wire::{case, faq, portal, region, status, status_view, ticket};
+use super::wire::{case, faq, portal, region, status, status_view, subscribe, ticket};
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
@@ -93,6 +93,13 @@ use super::wire::{case, faq, portal, region, status, status_view, ticket};
     status_view::GroupList,
     region::Health,
     region::StoresHealth,
+    subscribe::SignUpRequest,
+    subscribe::WireSubscription,
+    subscribe::ConfirmRequest,
+    subscribe::ConfirmedSubscription,
+    subscribe::WireChoices,
+    subscribe::WireChoice,
+    subscribe::WireLeft,
 )))]
 struct Shapes;
 

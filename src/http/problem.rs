@@ -358,6 +358,8 @@ mod tests {
             include_str!("support.rs"),
             include_str!("wire/case.rs"),
             include_str!("wire/region.rs"),
+            include_str!("wire/subscribe.rs"),
+            include_str!("handlers/subscribe_pages.rs"),
             include_str!("handlers/cases.rs"),
             include_str!("handlers/staff.rs"),
             include_str!("handlers/feed.rs"),

@@ -141,13 +141,14 @@ macro_rules! page {
     };
 }
 
+mod subscribe;
 mod support;
 
 use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
 /// The whole API: each table's routes.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [CASES, STATUS, PROBES, PAGES, support::SUPPORT].into_iter().flatten()
+    [CASES, STATUS, PROBES, PAGES, subscribe::SUBSCRIBE, support::SUPPORT].into_iter().flatten()
 }
 
 #[rustfmt::skip]

@@ -14,5 +14,6 @@ mod permissions;
 mod probes;
 mod public;
 mod refused;
+mod subscribing;
 mod told;
 mod travels;

@@ -84,6 +84,25 @@ impl fmt::Display for ChoiceFault {
     }
 }
 
+impl Mode {
+    /// Once a day at `HH:MM`; None for what is no time of a day.
+    pub fn daily_at(text: &str) -> Option<Mode> {
+        let (hour, minute) = text.split_once(':')?;
+        let is_number = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        let number = |text: &str| is_number(text).then(|| text.parse::<u8>().ok())?;
+        let (hour, minute) = (number(hour)?, number(minute)?);
+        (hour < 24 && minute < 60).then_some(Mode::Digest { hour, minute })
+    }
+
+    /// The time of day as `daily_at` reads it, of a digest.
+    pub fn time(self) -> Option<String> {
+        match self {
+            Mode::AtOnce => None,
+            Mode::Digest { hour, minute } => Some(format!("{hour:02}:{minute:02}")),
+        }
+    }
+}
+
 impl Subscription {
     /// Everything of every weight.
     pub fn of(target: Target) -> Subscription {
@@ -196,4 +215,31 @@ pub fn subscription_faults(subscriptions: &[Subscription], board: &Board, audien
         }
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_is_four_digits_and_exists() {
+        assert_eq!(Mode::daily_at("00:00"), Some(Mode::Digest { hour: 0, minute: 0 }));
+        assert_eq!(Mode::daily_at("07:30").and_then(Mode::time).as_deref(), Some("07:30"));
+        for text in ["", "7:30", "07.30", "24:00", "07:60", "+7:30", "07:30:00"] {
+            assert_eq!(Mode::daily_at(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_read_as_it_is_written() {
+        let board = Board::default();
+        let subject = Target::Subject(Uuid::from_u128(7));
+        for target in [Target::All, subject] {
+            assert_eq!(Target::named(&target.name(&board), &board), Some(target));
+        }
+        for unknown in ["", "group:", "group:okänd", "component:okänd", "okänd", "subject:7", "annat:all", "all:all"]
+        {
+            assert_eq!(Target::named(unknown, &board), None, "{unknown}");
+        }
+    }
 }

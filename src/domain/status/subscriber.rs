@@ -309,6 +309,11 @@ impl Subscriber {
         self.take_up(choices);
     }
 
+    /// What its owner chose, as it may be chosen anew.
+    pub fn choices(&self) -> Choices {
+        Choices { language: self.language, mode: self.mode, subscriptions: self.subscriptions.clone() }
+    }
+
     /// Its owner wants no more. Whatever was asked for meanwhile is void.
     pub fn leave(&mut self, now: Timestamp) -> Leaving {
         self.asked = None;

@@ -10,4 +10,6 @@ pub mod meta;
 pub mod probes;
 pub mod staff;
 pub mod status;
+pub mod subscribe;
+pub mod subscribe_pages;
 pub mod tickets;

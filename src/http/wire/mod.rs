@@ -6,4 +6,6 @@ pub mod portal;
 pub mod region;
 pub mod status;
 pub mod status_view;
+pub mod subscribe;
+pub mod subscribe_form;
 pub mod ticket;

@@ -33,6 +33,15 @@ impl Gateway {
         Ok(Some(At { version: found.version, record: decode(&found.value)? }))
     }
 
+    /// The lists that somebody is on, as people read them.
+    pub async fn titles_of_lists(&self, subscriber: &Subscriber) -> Result<Vec<String>, Refusal> {
+        let mut titles = Vec::new();
+        for membership in &subscriber.lists {
+            titles.extend(self.list(&membership.list).await?.map(|at| at.record.title));
+        }
+        Ok(titles)
+    }
+
     pub async fn lists(&self) -> Result<Vec<List>, Refusal> {
         let lists = read_all::<List>(&self.common, &key::subscriber_lists()).await?;
         Ok(lists.into_iter().map(|(_, at)| at.record).collect())

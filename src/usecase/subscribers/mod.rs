@@ -189,8 +189,12 @@ impl Gateway {
 
     /// The link by which a subscriber changes or ends what it gets; good as long as the subscription.
     pub fn manage_link(&self, subscriber: &Subscriber) -> String {
-        let path = format!("/status/prenumeration/{}", token::manage(&self.common, subscriber.id));
-        self.link(subscriber, &path)
+        self.link(subscriber, &format!("/status/prenumeration/{}", self.manage_token(subscriber.id)))
+    }
+
+    /// What a manage link ends with.
+    pub fn manage_token(&self, subscriber: Uuid) -> String {
+        token::manage(&self.common, subscriber)
     }
 
     /// What a leave link and a leave address hold; case does not matter in it.
