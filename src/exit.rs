@@ -36,6 +36,27 @@ pub enum Exit {
 }
 
 impl Exit {
+    const ALL: [Exit; 13] = [
+        Exit::Ok,
+        Exit::Invalid,
+        Exit::Usage,
+        Exit::DataErr,
+        Exit::NoInput,
+        Exit::Unavailable,
+        Exit::Software,
+        Exit::OsErr,
+        Exit::CantCreate,
+        Exit::IoErr,
+        Exit::TempFail,
+        Exit::NoPerm,
+        Exit::Config,
+    ];
+
+    /// What another run of the program ended with; whatever we never say is an error of our own.
+    pub fn of_code(code: i32) -> Exit {
+        Exit::ALL.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Exit::Software)
+    }
+
     /// What the code means, for the manual and for a last line on standard error.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -95,7 +116,7 @@ mod tests {
             (Exit::Config, 78),
         ];
         for (exit, code) in all {
-            assert_eq!(exit.code(), code);
+            assert_eq!((exit.code(), Exit::of_code(i32::from(code))), (code, exit));
             assert_eq!(ExitCode::from(exit), ExitCode::from(code));
             assert!(exit.to_string().ends_with('.'), "{exit}");
         }

@@ -145,7 +145,7 @@ async fn converse(stream: UnixStream, operations: &Operations, owner: Option<u32
 }
 
 /// For the access log: a name says more than a number where the machine has one.
-fn user_name(uid: u32) -> String {
+pub fn user_name(uid: u32) -> String {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = passwd.lines().find_map(|line| {
         let mut parts = line.split(':');

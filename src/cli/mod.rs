@@ -1,9 +1,11 @@
 //! The command line: its grammar, and which room does what is asked. `check.rs` judges files and numbers,
-//! `operate.rs` gives commands to a running daemon, `support.rs` those of the support, `region.rs` reads a region's files, `demo/` shows it all.
+//! `operate.rs` gives commands to a running daemon, `offline.rs` works while there is none; `status.rs`, `probe.rs`,
+//! `subscriber.rs` and `support.rs` hold the commands of their parts; `region.rs` reads a region's files, `demo/` shows it all.
 
 mod check;
 mod demo;
 mod man;
+mod offline;
 mod operate;
 mod probe;
 mod region;
@@ -13,6 +15,7 @@ mod subscriber;
 mod support;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
@@ -50,6 +53,17 @@ enum Command {
         /// Hold the public door only while the gateway does not answer on its admin socket.
         #[arg(long)]
         standby: bool,
+    },
+    /// Renew the copy of the public pages from the store, while the gateway is down.
+    RenewSnapshot {
+        #[arg(long, default_value = CONFIG_DEFAULT)]
+        config: PathBuf,
+        /// Send what is owed to subscribers and reporters, too.
+        #[arg(long)]
+        send: bool,
+        /// How long the sending may take.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        send_seconds: u64,
     },
     /// Show the whole way of a case in a throwaway region on this machine.
     Demo {
@@ -190,6 +204,9 @@ struct Ask {
     /// Answer in JSON, for programs.
     #[arg(long)]
     json: bool,
+    /// Set by the few commands that work on the stores themselves while the gateway is down.
+    #[arg(skip)]
+    offline: Option<offline::Offline>,
 }
 
 #[derive(Subcommand)]
@@ -356,6 +373,10 @@ pub fn run() -> Exit {
     match line.command {
         Command::Run { config } => run_gateway(&config),
         Command::ServeSnapshot { config, standby } => serve_snapshot(&config, standby),
+        Command::RenewSnapshot { config, send, send_seconds } => on_runtime(async move {
+            let how = offline::Offline { send: send.then_some(Duration::from_secs(send_seconds)) };
+            offline::work(&config, how, async |_| Ok(())).await.err().unwrap_or(Exit::Ok)
+        }),
         Command::Check { what } => match what {
             Check::Config { file } => check::config(&file),
             Check::Form { questionnaire, response, json, language } => {

@@ -92,9 +92,12 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
         }
         Line::Subscriber { act } => subscriber::commands(act)?,
         // These never come here: they need no running gateway.
-        Line::Run { .. } | Line::ServeSnapshot { .. } | Line::Demo { .. } | Line::Check { .. } | Line::Man { .. } => {
-            return Err(Exit::Usage);
-        }
+        Line::Run { .. }
+        | Line::ServeSnapshot { .. }
+        | Line::RenewSnapshot { .. }
+        | Line::Demo { .. }
+        | Line::Check { .. }
+        | Line::Man { .. } => return Err(Exit::Usage),
         // These have a grammar of their own.
         Line::Component { .. }
         | Line::Group { .. }

@@ -17,6 +17,8 @@ use crate::net::{Accepted, Alpn, ClientAuth, IdleIo, Listener, ServerTls};
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection on which nothing moves in either direction is closed; longer than the longest poll.
 const IDLE: Duration = Duration::from_secs(75);
+/// The same where anybody may come: longer than the beat of a stream.
+const IDLE_PUBLIC: Duration = Duration::from_secs(45);
 /// A judgement holds so long on an open connection, unless trust is renewed before.
 const JUDGED_ANEW: Duration = Duration::from_secs(10);
 
@@ -129,7 +131,8 @@ impl DoorState {
             Alpn::Http1 => Version::Http1,
             Alpn::Http2 => Version::Http2,
         };
-        let stream = IdleIo::new(tls.stream, IDLE);
+        let idle = if self.door == Door::Public { IDLE_PUBLIC } else { IDLE };
+        let stream = IdleIo::new(tls.stream, idle);
         connection::serve(stream, version, self.routes.clone(), judge, watched).await;
         drop((permit, place));
     }

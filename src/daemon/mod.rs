@@ -4,6 +4,7 @@ mod cases;
 mod clock;
 mod door;
 mod fallback;
+pub mod offline;
 mod publishing;
 mod trust;
 
@@ -200,7 +201,10 @@ impl Daemon {
         };
         let (shelf, live) = (Arc::<Shelf>::default(), Arc::new(live_of(&config)));
         let mut publisher = publisher(&config, &gateway, &renderer, &shelf, &live);
-        publisher.publish().await;
+        if let Err(error) = publisher.publish().await {
+            // What cannot be copied to a full disk is on the shelf all the same.
+            tracing::error!(event = "publish.failed", %error, "the public pages are not renewed everywhere");
+        }
         let api = Arc::new(Api {
             gateway: gateway.clone(),
             limits: limits.clone(),
@@ -209,11 +213,7 @@ impl Daemon {
             live: live.clone(),
         });
         let (doors, addresses) = open_doors(&config, &trust, &limits, &api)?;
-        let settings = outbox::Settings {
-            from: config.mail_from.clone(),
-            envelope_from: config.bounce_address.clone(),
-            at_once_max: config.letters_at_once,
-        };
+        let settings = outbox_settings(&config);
         let counters = Arc::<outbox::Counters>::default();
         let outboxes = LetterStore::ALL.map(|of| {
             let (mailer, renderer) = (mailer.clone(), renderer.clone());
@@ -323,14 +323,24 @@ async fn open_gateway(
     let (common, open) = blocking(move || (open("common"), open)).await;
     let common = common?;
     let (cases, keeper) = CasesKeeper::begin(Arc::new(move || open("cases"))).await;
+    Ok((build_gateway(config, cases, common, clock, limits).await?, keeper))
+}
+
+/// As the configuration has it, with doors or without.
+async fn build_gateway(
+    config: &Config,
+    cases: Store,
+    common: Store,
+    clock: &Arc<dyn Clock>,
+    limits: &Arc<Limits>,
+) -> Result<Arc<Gateway>, StartError> {
     let production = config.mode == Mode::Production;
     let gateway = Gateway::start(cases, common, clock.clone(), limits.clone(), production).await?;
     let gateway = gateway.expecting(config.portal_silence.clone());
-    let gateway = gateway.with_status(config.status.clone()).with_sign_up_rules(SignUpRules {
+    Ok(Arc::new(gateway.with_status(config.status.clone()).with_sign_up_rules(SignUpRules {
         public_url: config.service.public_url.clone(),
         allowed_domains: config.allowed_domains.clone(),
-    });
-    Ok((Arc::new(gateway), keeper))
+    })))
 }
 
 fn open_doors(
@@ -399,6 +409,14 @@ fn facts(config: &Config, addresses: Addresses) -> admin::Facts {
 }
 
 /// Both outboxes, until both are told to stop and are done; then the mailer, which they share.
+fn outbox_settings(config: &Config) -> outbox::Settings {
+    outbox::Settings {
+        from: config.mail_from.clone(),
+        envelope_from: config.bounce_address.clone(),
+        at_once_max: config.letters_at_once,
+    }
+}
+
 async fn send_letters(outboxes: [Arc<Outbox>; 2], mailer: Arc<Mailer>, stop: watch::Receiver<bool>) {
     let [common, cases] = outboxes.map(|outbox| outbox.run(stop.clone()));
     tokio::join!(common, cases);

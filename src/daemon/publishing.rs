@@ -38,6 +38,12 @@ pub fn publisher(
     Publisher::new(gateway.clone(), renderer.clone(), snapshot, shelve, tell)
 }
 
+/// One that only renews the copy on disk.
+pub fn copier(config: &Config, gateway: &Arc<Gateway>, renderer: &Arc<Renderer>) -> Publisher {
+    let snapshot = Arc::new(Snapshot::new(config.snapshot_dir.clone()));
+    Publisher::new(gateway.clone(), renderer.clone(), snapshot, Box::new(|_, _| ()), Box::new(|_, _| ()))
+}
+
 fn entry(document: &Document) -> Entry<'_> {
     Entry {
         path: &document.path,

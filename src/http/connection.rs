@@ -21,7 +21,9 @@ const HEADERS_MAX: usize = 64;
 /// HTTP/2 requests at once on one connection.
 const STREAMS_MAX: u32 = 64;
 /// How long a header may take; on HTTP/1.1 also how long a kept-alive connection may rest.
-const HEADER_SECONDS_MAX: u64 = 60;
+const HEADER_MAX: Duration = Duration::from_secs(60);
+/// The same where anybody may come and hold a place.
+const HEADER_PUBLIC_MAX: Duration = Duration::from_secs(15);
 
 /// Knows the open connections of all doors, and asks them to end when the gateway stops.
 #[derive(Default)]
@@ -67,6 +69,7 @@ pub async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let header_max = if routes.are_public() { HEADER_PUBLIC_MAX } else { HEADER_MAX };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         // Judged for each request: trust may have changed since the handshake.
         let answered = routes.clone().answer(request, judge());
@@ -78,7 +81,7 @@ pub async fn serve<S>(
             let mut builder = http1::Builder::new();
             builder
                 .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(HEADER_SECONDS_MAX))
+                .header_read_timeout(header_max)
                 .max_buf_size(HEADER_BYTES_MAX)
                 .max_headers(HEADERS_MAX)
                 .half_close(false);

@@ -61,6 +61,11 @@ impl Routes {
         Routes(Arc::new(Answering { shelf, limits, router }))
     }
 
+    /// Whether anybody may come: with the shelf, and with less patience.
+    fn are_public(&self) -> bool {
+        self.0.shelf.is_some()
+    }
+
     /// What lies ready costs a look-up; only the rest is routed, named and logged.
     async fn answer(self, request: hyper::Request<Incoming>, peer: Peer) -> Response<Body> {
         let lying = self.0.shelf.as_ref().and_then(|shelf| shelf.answer(&request));

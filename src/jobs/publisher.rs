@@ -8,11 +8,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, SnapshotError};
 use crate::domain::status::board::OwnHealth;
 use crate::domain::status::event::Event;
-use crate::render::Renderer;
 use crate::render::publish::{Document, STALE_AFTER_MINUTES};
+use crate::render::{RenderError, Renderer};
 use crate::usecase::Gateway;
 
 /// What is older than this is not to be trusted: nobody has renewed it.
@@ -30,6 +30,17 @@ const EVENTS: usize = 100;
 pub type Shelve = Box<dyn Fn(&[Document], Timestamp) + Send + Sync>;
 /// Hears each event with its number, after the pages that show it are there.
 pub type Tell = Box<dyn Fn(u64, &Event) + Send + Sync>;
+
+/// Why what is published is not everywhere where it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("the pages cannot be rendered: {0}")]
+    Render(#[from] RenderError),
+    #[error("the copy on disk cannot be written: {0}")]
+    Snapshot(#[from] SnapshotError),
+    #[error("a panic while publishing; see the log")]
+    Panic,
+}
 
 pub struct Publisher {
     gateway: Arc<Gateway>,
@@ -55,29 +66,17 @@ impl Publisher {
     }
 
     /// Once, now. On a fault everything stays as it was, and grows old where people see it.
-    pub async fn publish(&mut self) {
+    pub async fn publish(&mut self) -> Result<(), PublishError> {
         let (board, now) = (self.gateway.board(), self.gateway.now());
         self.health = self.gateway.own_health(now).await;
         let (renderer, health) = (self.renderer.clone(), self.health.clone());
         let rendered = tokio::task::spawn_blocking(move || renderer.publish(&board, &health, now)).await;
-        let documents = match rendered {
-            Ok(Ok(documents)) => documents,
-            Ok(Err(error)) => {
-                tracing::error!(event = "publish.render", %error, "the public pages cannot be renewed");
-                return;
-            }
-            Err(_) => {
-                tracing::error!(event = "publish.panic", "rendering panicked; the public pages are not renewed");
-                return;
-            }
-        };
+        let documents = rendered.map_err(|_| PublishError::Panic)??;
         (self.shelve)(&documents, now);
         self.tell_events().await;
         let snapshot = self.snapshot.clone();
         let written = tokio::task::spawn_blocking(move || snapshot.write(&documents, now, now + STALE_AFTER)).await;
-        if let Ok(Err(error)) = written {
-            tracing::error!(event = "publish.snapshot", %error, "the copy of the public pages on disk is not renewed");
-        }
+        Ok(written.map_err(|_| PublishError::Panic)??)
     }
 
     /// Works until told to stop.
@@ -97,7 +96,9 @@ impl Publisher {
             }
             changes.mark_unchanged();
             renewed = tokio::time::Instant::now();
-            self.publish().await;
+            if let Err(error) = self.publish().await {
+                tracing::error!(event = "publish.failed", %error, "the public pages are not renewed everywhere");
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub mod record;
 mod view;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -410,12 +410,19 @@ impl Drop for Inner {
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
     let io = |source| OpenError::Io { path: path.clone(), source };
-    let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(io)?;
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked { path: dir.to_owned() }),
-        Err(fs::TryLockError::Error(source)) => Err(io(source)),
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            let told = fs::read_to_string(&path).unwrap_or_default();
+            let holder = told.trim().parse().map_or_else(|_| "unknown".to_owned(), |id: u32| id.to_string());
+            return Err(OpenError::Locked { path: dir.to_owned(), holder });
+        }
+        Err(fs::TryLockError::Error(source)) => return Err(io(source)),
     }
+    // For whoever is turned away; the lock itself is what counts, on a full disk too.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(file)
 }
 
 /// What the seal of a record is bound to.

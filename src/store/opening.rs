@@ -19,8 +19,8 @@ pub enum OpenError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Keyring(#[from] super::keyring::KeyringError),
-    #[error("{path}: another budkavle has this store open. Stop it first", path = path.display())]
-    Locked { path: PathBuf },
+    #[error("{path}: another budkavle (process {holder}) has this store open. Stop it first", path = path.display())]
+    Locked { path: PathBuf, holder: String },
     #[error("{path}: the journal ends at group {journal}, but the view has seen group {view}: acknowledged groups are missing from the journal. Restore the journal from a mirror or a backup; what was cut from its end now lies beside it as .torn", path = path.display())]
     JournalShort { path: PathBuf, journal: u64, view: u64 },
     #[error("the view could not be rebuilt: {0}")]

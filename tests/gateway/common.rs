@@ -190,11 +190,22 @@ impl Gateway {
     }
 
     /// As `restarted`, with something done to the region in between.
-    pub fn restarted_after(mut self, meanwhile: impl FnOnce(&Region)) -> Gateway {
-        let region = std::mem::replace(&mut self.region, Region { dir: TempDir::new().unwrap() });
-        drop(self);
+    pub fn restarted_after(self, meanwhile: impl FnOnce(&Region)) -> Gateway {
+        let region = self.killed();
         meanwhile(&region);
         region.run()
+    }
+
+    /// The region, once this one has ended.
+    pub fn killed(mut self) -> Region {
+        let region = std::mem::replace(&mut self.region, Region { dir: TempDir::new().unwrap() });
+        drop(self);
+        region
+    }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn signal(&self, name: &str) {

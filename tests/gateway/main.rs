@@ -10,6 +10,7 @@ mod letters;
 mod lifecycle;
 mod limits;
 mod operate;
+mod outliving;
 mod permissions;
 mod probes;
 mod public;

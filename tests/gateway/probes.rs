@@ -105,7 +105,7 @@ fn report(gateway: &Gateway) -> Value {
     gateway.operated(&["probe", "list"])[0].clone()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_dies_is_on_the_page_after_three_looks_and_gone_when_it_has_recovered() {
     let stage = Stage::set().await;
     stage.service.is_well(false);
@@ -126,7 +126,7 @@ async fn a_service_that_dies_is_on_the_page_after_three_looks_and_gone_when_it_h
     assert!(log.contains(r#""role":"probe""#) && log.contains(r#""who":"siths""#), "{log}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_probe_looks_by_itself_and_a_restart_tells_nothing_twice() {
     let (gateway, service) = (Gateway::start(), Service::start().await);
     service.is_well(false);
@@ -143,7 +143,7 @@ async fn a_probe_looks_by_itself_and_a_restart_tells_nothing_twice() {
     stage.ongoing(0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_has_taken_over_the_probe_leaves_alone() {
     let stage = Stage::set().await;
     stage.service.is_well(false);
@@ -161,7 +161,7 @@ async fn what_a_person_has_taken_over_the_probe_leaves_alone() {
     stage.ongoing(0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_maintenance_holds_the_probe_back_and_no_longer() {
     let stage = Stage::set().await;
     let text = ["--text", "SITHS byter servrar.", "--hold", "0"];
@@ -186,9 +186,9 @@ async fn a_maintenance_holds_the_probe_back_and_no_longer() {
     assert_eq!(stage.look(1), ["opened"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_heartbeat_comes_through_the_public_door_by_a_token_that_is_told_once_and_logged_nowhere() {
-    let gateway = Region::prepare().with("[log]\nfilter = \"trace\"").run();
+    let gateway = Region::prepare().changed("filter = \"warn\"", "filter = \"trace\"").run();
     add_component(&gateway);
     let kind = json!({ "type": "heartbeat", "everySeconds": 300, "graceSeconds": 60 });
     let probe = json!({ "slug": "siths", "component": "siths", "kind": kind, "intervalSeconds": 86_400 });
@@ -212,7 +212,7 @@ async fn a_heartbeat_comes_through_the_public_door_by_a_token_that_is_told_once_
     assert!(!gateway.log().contains(&token));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unfit_probe_and_a_secret_in_its_address_are_refused_with_the_key_and_the_remedy() {
     let gateway = Gateway::start();
     add_component(&gateway);
@@ -236,7 +236,7 @@ fn own(gateway: &Gateway, part: &str) -> Value {
     gateway.operated(&["status"])["own"][part]["status"].clone()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_smarthost_that_does_nothing_makes_our_mail_late_and_the_page_says_so() {
     // A port at which nobody listens any more.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
@@ -262,7 +262,7 @@ async fn a_smarthost_that_does_nothing_makes_our_mail_late_and_the_page_says_so(
     until("the page says so", SOON, said).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_portal_that_is_never_silent_is_missed_when_it_is() {
     let silence = format!("[status]\nportal-silent-minutes = {{ \"{PORTAL}\" = 30 }}");
     let gateway = Region::prepare().with(&silence).run();

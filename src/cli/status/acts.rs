@@ -1,6 +1,7 @@
 //! From what was typed to acts: texts, times and components as people write them.
 
 use std::io::Read;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
@@ -10,6 +11,7 @@ use super::{
     PendingAct, SeriesAct, Step, Telling, Wanted,
 };
 use crate::admin::status::{ComponentPatch, NamedAffected, SeriesFile, StatusCommand};
+use crate::cli::offline::{self, Offline};
 use crate::cli::region;
 use crate::cli::say::complain;
 use crate::daemon::SystemClock;
@@ -26,6 +28,8 @@ use crate::usecase::status::{ComponentDraft, GroupDraft};
 
 /// Longest text read from standard input, in bytes; the rules allow less.
 const TEXT_BYTES_MAX: u64 = 64 << 10;
+/// How long mails may take to go out where no gateway runs; what is left goes when one does.
+const SEND: Duration = Duration::from_secs(300);
 
 pub fn told(typed: Typed) -> Wanted {
     match typed {
@@ -227,6 +231,9 @@ fn series(act: SeriesAct) -> Wanted {
 
 impl Telling {
     fn body(&self) -> Result<Texts, Exit> {
+        if self.offline {
+            offline::with_key(&self.ask.config)?;
+        }
         if self.text != "-" {
             return Ok(texts(self.text.clone(), self.text_en.clone()));
         }
@@ -244,8 +251,14 @@ impl Telling {
     fn publish_keeping(self, wanted: Act, affected: Vec<NamedAffected>, keep_status: bool) -> Wanted {
         let hold = self.hold.as_deref().map(length).transpose()?;
         let hold = hold.map(|hold| u32::try_from(hold.as_secs()).map_err(|_| usage("--hold is a length of time")));
-        let (hold, preview) = (hold.transpose()?, self.preview);
-        Ok((vec![StatusCommand::Publish { wanted: Box::new(wanted), affected, keep_status, hold, preview }], self.ask))
+        let (mut hold, preview, mut ask) = (hold.transpose()?, self.preview, self.ask);
+        if self.offline {
+            if hold.is_some_and(|seconds| seconds > 0) {
+                return Err(usage("nobody is there to publish what is held: with --offline it is told at once"));
+            }
+            (hold, ask.offline) = (Some(0), Some(Offline { send: self.send.then_some(SEND) }));
+        }
+        Ok((vec![StatusCommand::Publish { wanted: Box::new(wanted), affected, keep_status, hold, preview }], ask))
     }
 }
 

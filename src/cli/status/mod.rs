@@ -7,13 +7,16 @@ mod words;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::say::complain;
-use super::{Ask, operate};
-use crate::admin::status::StatusCommand;
+use super::{Ask, offline, operate};
+use crate::admin::status::{StatusCommand, carry_out};
 use crate::admin::{self, ClockCommand, Command, Reply};
+use crate::daemon::offline::own_user;
 use crate::exit::Exit;
+use crate::usecase::Gateway;
 
 #[derive(Subcommand)]
 pub enum ComponentAct {
@@ -109,6 +112,12 @@ pub struct Telling {
     /// Show what would happen and do nothing.
     #[arg(long)]
     preview: bool,
+    /// While the gateway is down: write to the store itself, and renew the copy of the public pages.
+    #[arg(long)]
+    offline: bool,
+    /// With --offline: send the mails, too.
+    #[arg(long, requires = "offline")]
+    send: bool,
     #[command(flatten)]
     ask: Ask,
 }
@@ -390,17 +399,18 @@ pub async fn run(act: Act) -> Exit {
         Ok(commands) => commands,
         Err(exit) => return exit,
     };
+    if let Some(how) = ask.offline {
+        let worked =
+            offline::work(&ask.config, how, async |gateway| without_gateway(gateway, commands, ask.json).await);
+        return worked.await.err().unwrap_or(Exit::Ok);
+    }
     let socket = match operate::socket(&ask) {
         Ok(socket) => socket,
         Err(exit) => return exit,
     };
     for command in commands {
         match admin::ask(&socket, &command).await {
-            Ok(Reply::Done(value)) if !ask.json => match words::sentences(&value) {
-                Some(sentences) => super::say::say(&sentences),
-                None => operate::show(&value, false),
-            },
-            Ok(Reply::Done(value)) => operate::show(&value, true),
+            Ok(Reply::Done(value)) => show(&value, ask.json),
             Ok(Reply::Refused(reason)) => {
                 complain(&reason);
                 return Exit::Invalid;
@@ -412,6 +422,29 @@ pub async fn run(act: Act) -> Exit {
         }
     }
     Exit::Ok
+}
+
+/// The same commands, on the store itself.
+async fn without_gateway(gateway: &Gateway, commands: Vec<Command>, json: bool) -> Result<(), Exit> {
+    let user = admin::user_name(own_user().unwrap_or_default());
+    for command in commands {
+        let Command::Told { told } = command else { return Err(Exit::Usage) };
+        match carry_out(gateway, *told, &user).await {
+            Ok(value) => show(&value, json),
+            Err(reason) => {
+                complain(&reason);
+                return Err(Exit::Invalid);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(value: &Value, json: bool) {
+    match words::sentences(value).filter(|_| !json) {
+        Some(sentences) => super::say::say(&sentences),
+        None => operate::show(value, json),
+    }
 }
 
 fn commands(act: Act) -> Result<(Vec<Command>, Ask), Exit> {

@@ -1,0 +1,173 @@
+//! The gateway is down and people still read how things stand: a standby serves the copy of the pages, and an operator
+//! renews it from the store.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::client::{Answer, Caller};
+use crate::common::{Region, budkavle, until};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A region whose public door has a port that two processes can agree on.
+fn agreed() -> (Region, SocketAddr) {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let region = Region::prepare();
+    let at = |door: &str| format!("url = \"https://localhost:0\"\nlisten = \"{door}\"");
+    (region.changed(&at("127.0.0.1:0"), &at(&free.to_string())), free)
+}
+
+/// Serves the copy; it dies with the test.
+struct Standby(Child);
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve_snapshot(config: &str, arguments: &[&str]) -> Standby {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_budkavle"));
+    command.args(["serve-snapshot", "--config", config]).args(arguments);
+    Standby(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+/// On a connection of its own: which of two processes answers is settled when it is opened.
+async fn fresh(region: &Region, door: SocketAddr, path: &str, accept: &str) -> Option<Answer> {
+    let caller = Caller::new(door, &region.path("tls/server-ca.pem"), None);
+    caller.get(path).header("accept", accept).attempt().await.ok()
+}
+
+/// Whose answer it is: the gateway's own is 200.
+async fn health(region: &Region, door: SocketAddr) -> Option<u16> {
+    fresh(region, door, "/v1/health", "*/*").await.map(|told| told.status)
+}
+
+#[tokio::test]
+async fn a_standby_takes_the_public_door_when_the_gateway_is_killed_and_gives_it_back() {
+    let (region, door) = agreed();
+    let config = region.config();
+    let gateway = region.run();
+    let _standby = serve_snapshot(&config, &["--standby"]);
+    let own = gateway.anyone().get("/api/v2/status.json").await.expect(200);
+    let region = gateway.killed();
+    let page = async || fresh(&region, door, "/en/status", "text/html").await.filter(|told| told.status == 200);
+    let page = until("the standby serves", SOON, page).await;
+    assert!(page.header("cache-control").starts_with("public, max-age=") && !page.header("etag").is_empty());
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let feed = fresh(&region, door, "/api/v2/status.json", "*/*").await.unwrap().expect(200);
+    assert_eq!(feed.header("content-type"), own.header("content-type"));
+    // All else is told to be down, with the number to ring.
+    for path in ["/status/prenumerera", "/v1/health", "/en/support"] {
+        let told = fresh(&region, door, path, "text/html").await.unwrap().expect(503);
+        assert!(told.text().contains("0771-25 10 10") && !told.header("retry-after").is_empty(), "{}", told.text());
+    }
+    let caller = Caller::new(door, &region.path("tls/server-ca.pem"), None);
+    caller.ask("POST", "/v1/tickets").await.refused(503, "gateway-down");
+    caller.ask("POST", "/status").await.refused(503, "gateway-down");
+
+    let gateway = region.run();
+    let region = &gateway.region;
+    let own = async || {
+        for _ in 0..20 {
+            health(region, door).await.filter(|status| *status == 200)?;
+        }
+        Some(())
+    };
+    until("the gateway has its door back", SOON, own).await;
+}
+
+#[tokio::test]
+async fn a_standby_ends_at_term_and_one_that_stands_alone_serves_at_once() {
+    let (region, door) = agreed();
+    let config = region.config();
+    let region = region.run().killed();
+    let mut alone = serve_snapshot(&config, &[]);
+    let page = async || fresh(&region, door, "/status", "text/html").await.filter(|told| told.status == 200);
+    until("the copy is served", SOON, page).await;
+    assert!(Command::new("kill").arg(alone.0.id().to_string()).status().unwrap().success());
+    assert!(alone.0.wait().unwrap().success());
+    let mut standing_by = serve_snapshot(&config, &["--standby"]);
+    until("it serves again", SOON, page).await;
+    assert!(Command::new("kill").arg(standing_by.0.id().to_string()).status().unwrap().success());
+    assert!(standing_by.0.wait().unwrap().success());
+}
+
+fn stamp(region: &Region) -> String {
+    let listed = fs::read(region.path("data/snapshot/current/snapshot.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&listed).unwrap()["generatedAt"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_operator_renews_the_copy_while_the_gateway_is_down_and_whoever_serves_it_follows() {
+    let (region, door) = agreed();
+    let config = region.config();
+    let gateway = region.run();
+    // A running gateway does it by itself, and is named.
+    let refused = gateway.operate(&["renew-snapshot"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(75), "{told}");
+    assert!(told.contains(&format!("process {}", gateway.process())) && told.contains("by itself"), "{told}");
+    let region = gateway.killed();
+    let _standby = serve_snapshot(&config, &["--standby"]);
+    let page = async || fresh(&region, door, "/status", "text/html").await.filter(|told| told.status == 200);
+    let before = (stamp(&region), until("the copy is served", SOON, page).await.header("etag").to_owned());
+    let renewed = budkavle(&["renew-snapshot", "--send", "--config", &config]);
+    let told = String::from_utf8_lossy(&renewed.stdout).into_owned();
+    assert!(renewed.status.success(), "{}", String::from_utf8_lossy(&renewed.stderr));
+    assert!(told.contains("renewed") && told.contains("sent"), "{told}");
+    assert!(stamp(&region) > before.0);
+    let other = async || page().await.filter(|told| told.header("etag") != before.1);
+    until("the new copy is served", SOON, other).await;
+    // Nothing is left behind that the gateway minds.
+    let gateway = region.run();
+    gateway.portal().get("/v1/whoami").await.expect(200);
+}
+
+#[test]
+fn nobody_but_the_owner_of_the_data_works_on_it_and_is_told_the_command_that_does() {
+    let region = Region::prepare();
+    // As root the data is made somebody else's; others already meet data that is not theirs.
+    let region = match fs::metadata("/proc/self").unwrap().uid() {
+        0 => {
+            chown(region.path("data"), Some(65_534), None).unwrap();
+            region
+        }
+        _ => region.changed("data-dir = \"data\"", "data-dir = \"/\""),
+    };
+    let refused = budkavle(&["renew-snapshot", "--config", &region.config()]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(77), "{told}");
+    assert!(told.contains("setpriv --reuid=") && told.contains("renew-snapshot --config"), "{told}");
+}
+
+#[test]
+fn the_key_is_read_as_the_service_reads_it_or_the_command_that_can_is_named() {
+    let region = Region::prepare().changed("master-key-file = \"master.key\"\n", "");
+    let run = |directory: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_budkavle"));
+        command.args(["renew-snapshot", "--config", &region.config()]).env_remove("CREDENTIALS_DIRECTORY");
+        directory.map(|directory| command.env("CREDENTIALS_DIRECTORY", directory));
+        command.output().unwrap()
+    };
+    let refused = run(None);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(77), "{told}");
+    assert!(told.contains("systemd-run --pipe") && told.contains("LoadCredential=master-key:"), "{told}");
+    fs::copy(region.path("master.key"), region.path("master-key")).unwrap();
+    let done = run(Some(region.path("").to_str().unwrap()));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[tokio::test]
+async fn without_a_copy_there_is_still_a_page_that_says_so() {
+    let (region, door) = agreed();
+    assert!(!region.path("data/snapshot").exists());
+    let _alone = serve_snapshot(&region.config(), &[]);
+    let told = until("it serves", SOON, async || fresh(&region, door, "/status", "text/html").await).await.expect(503);
+    assert!(told.text().contains("0771-25 10 10"), "{}", told.text());
+}
