@@ -263,6 +263,7 @@ async fn status(operations: &Operations) -> Result<Value, String> {
             "portals": catalog.portals.len(),
             "roles": catalog.roles.len(),
         },
+        "told": super::status::figures(gateway).await?,
         "letters": {
             "waiting": letters.queued,
             "oldestDue": letters.oldest_due,

@@ -146,6 +146,21 @@ pub async fn carry_out(gateway: &Gateway, command: StatusCommand, user: &str) ->
     }
 }
 
+/// What operators should know of what is told: above all what waits for them.
+pub async fn figures(gateway: &Gateway) -> Result<Value, String> {
+    let (board, now) = (gateway.board(), gateway.now());
+    let pending = gateway.pending_acts().await.map_err(|refusal| refusal.to_string())?;
+    let count = |failed: bool| pending.iter().filter(|one| one.failed.is_some() == failed).count();
+    Ok(json!({
+        "openIncidents": board.ongoing().count(),
+        "lateUpdates": board.ongoing().filter(|incident| incident.is_late(now)).count(),
+        "runningMaintenances": board.maintenances.iter().filter(|one| one.is_running()).count(),
+        "overrunMaintenances": board.maintenances.iter().filter(|one| one.is_overrun(now)).count(),
+        "held": count(false),
+        "failed": count(true),
+    }))
+}
+
 /// Components, groups and series.
 async fn region(gateway: &Gateway, author: &Author, command: StatusCommand) -> Result<Value, String> {
     let told = |refusal: Refusal| refusal.to_string();

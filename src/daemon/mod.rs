@@ -337,7 +337,7 @@ async fn build_gateway(
     let production = config.mode == Mode::Production;
     let gateway = Gateway::start(cases, common, clock.clone(), limits.clone(), production).await?;
     let gateway = gateway.expecting(config.portal_silence.clone());
-    Ok(Arc::new(gateway.with_status(config.status.clone()).with_sign_up_rules(SignUpRules {
+    Ok(Arc::new(gateway.with_status(config.status).with_sign_up_rules(SignUpRules {
         public_url: config.service.public_url.clone(),
         allowed_domains: config.allowed_domains.clone(),
     })))

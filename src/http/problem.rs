@@ -260,10 +260,10 @@ fn told(fault: &Fault) -> Problem {
     match fault {
         Fault::Unknown => Problem::new("not-found"),
         Fault::Stale { current } => stale(Some(u64::from(*current))),
-        Fault::Over { status } => Problem::new("status-over").with("status", *status),
+        Fault::Over { status } => Problem::new("status-over").with("state", *status),
         Fault::WrongStep { from, to } => {
             let sv = format!("Från {from} till {to} går det inte.");
-            Problem::new("status-wrong-step").detail(sv, fault.to_string()).with("status", *from)
+            Problem::new("status-wrong-step").detail(sv, fault.to_string()).with("state", *from)
         }
         Fault::Full | Fault::TakenOver => Problem::new("status-full"),
         Fault::UnknownUpdate => Problem::new("status-unfit").at(

@@ -175,7 +175,7 @@ async fn what_breaks_the_rules_is_told_all_at_once_with_its_places() {
     // A night of spring has no half past two.
     let skipped = window("2027-03-28 02:30", "2027-03-28 05:00");
     let refused = support.post("/v1/status/maintenances", &skipped).await;
-    let refused = refused.refused(400, "malformed-value");
+    let refused = refused.refused(422, "malformed-value");
     assert_eq!(refused["violations"][0]["pointer"], "/scheduledFor");
     assert!(refused["violations"][0]["message"].as_str().unwrap().contains("2027-03-28 01:59"), "{refused}");
     let soon = window("2020-01-01 08:00", "2020-01-01 09:00");

@@ -32,6 +32,8 @@ pub mod recurrence;
 pub mod subject;
 pub mod subscriber;
 pub mod swedish_time;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use serde::{Deserialize, Serialize};

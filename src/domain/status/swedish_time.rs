@@ -60,7 +60,7 @@ pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, TimeFault> {
 /// What the clock on the wall shows at one moment exactly, or why there is none such.
 pub fn local(at: DateTime) -> Result<Timestamp, TimeFault> {
     let ambiguous = STOCKHOLM.to_ambiguous_timestamp(at);
-    let (earlier, later) = match (ambiguous.clone().earlier(), ambiguous.clone().later()) {
+    let (earlier, later) = match (ambiguous.earlier(), ambiguous.later()) {
         (Ok(earlier), Ok(later)) => (earlier, later),
         _ => return Err(TimeFault::Shape),
     };
