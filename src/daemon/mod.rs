@@ -40,6 +40,7 @@ use crate::jobs::probes::Prober;
 use crate::mail::{Mailer, MailerError};
 use crate::net::{ClientAuth, ListenError, Listener, ServerTls, TlsError};
 use crate::notify;
+use crate::outbox::fanout::{Fanout, LetterSettings};
 use crate::outbox::{self, Outbox};
 use crate::render::{RenderError, Renderer};
 use crate::signal::{Signal, Signals};
@@ -214,6 +215,7 @@ impl Daemon {
         });
         let (doors, addresses) = open_doors(&config, &trust, &limits, &api)?;
         let settings = outbox_settings(&config);
+        let fanout = fanout(&config, &gateway, &mailer, &renderer);
         let counters = Arc::<outbox::Counters>::default();
         let outboxes = LetterStore::ALL.map(|of| {
             let (mailer, renderer) = (mailer.clone(), renderer.clone());
@@ -241,6 +243,7 @@ impl Daemon {
             tasks.spawn(door.clone().run(drain.clone(), stopped.clone()));
         }
         tasks.spawn(admin::serve(admin, operations, stopped.clone()));
+        tasks.spawn(fanout.run(outbox_stopped.clone()));
         tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
         tasks.spawn(publisher.run(stopped.clone()));
@@ -388,6 +391,18 @@ fn build_door(
         routes: http::router(api, door),
         counters: DoorCounters::default(),
     })
+}
+
+fn fanout(config: &Config, gateway: &Arc<Gateway>, mailer: &Arc<Mailer>, renderer: &Arc<Renderer>) -> Arc<Fanout> {
+    let letters = LetterSettings {
+        from: config.mail_from.clone(),
+        domain: config.mail_domain.clone(),
+        public_url: config.service.public_url.clone(),
+    };
+    // One connection stays free for single letters.
+    let connections_max = config.letters_at_once.saturating_sub(1).max(1);
+    let settings = outbox::fanout::Settings { letters, connections_max, strict: config.mail_strict };
+    Arc::new(Fanout::new(gateway.clone(), mailer.clone(), renderer.clone(), settings))
 }
 
 /// How the gateway names itself to mail servers that it only looks at.

@@ -174,6 +174,11 @@ impl Delivery {
 }
 
 impl Trouble {
+    /// What the server answered, where it did.
+    pub fn reply(&self) -> Option<Reply> {
+        if let Cause::Reply(reply) = self.cause { Some(reply) } else { None }
+    }
+
     /// How long to wait before another letter is worth a try, when that is known.
     pub fn retry_in(&self) -> Option<Duration> {
         if let Cause::Resting(left) = self.cause { Some(left) } else { None }

@@ -63,6 +63,7 @@ pub use classify::{Class, Delivery, Trouble};
 pub use greet::greet;
 pub use lease::Lease;
 pub use message::{Letter, LetterError, MessageId, Sender};
+pub use reply::Reply;
 pub use settings::{Credentials, Security, Settings, SettingsError, SmtpSettings};
 pub use smarthost::SmarthostReport;
 

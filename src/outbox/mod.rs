@@ -2,6 +2,7 @@
 //! half-sent is in doubt and is sent again, byte for byte, under the same Message-ID. Each store's letters have an outbox
 //! of their own, so that neither waits for the other; they share the mailer.
 
+pub mod fanout;
 mod schedule;
 
 use std::collections::HashSet;

@@ -24,7 +24,6 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str)] = built_in![
     "letter.html",
     "rejection.html",
-    "problem.html",
     "sv/answer-waits.subject",
     "sv/answer-waits.txt",
     "sv/answer-waits.html",

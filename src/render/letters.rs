@@ -74,31 +74,6 @@ impl Renderer {
         self.rejected(code, language, request).ok()
     }
 
-    /// A refusal as a page of the public door.
-    pub fn problem_page(&self, title: &str, detail: &str, remedy: &str, language: Language) -> Option<String> {
-        self.problem(title, detail, remedy, language).ok()
-    }
-
-    pub(super) fn problem(
-        &self,
-        title: &str,
-        detail: &str,
-        remedy: &str,
-        language: Language,
-    ) -> Result<String, RenderError> {
-        let name = "problem.html";
-        let facts = context! {
-            language => language.tag(),
-            title,
-            detail,
-            remedy,
-            support_telephone => &self.service.support_telephone,
-            service_name => &self.service.name,
-        };
-        let template = self.environment.get_template(name).map_err(|e| unfit(name, &e))?;
-        template.render(facts).map_err(|e| unfit(name, &e))
-    }
-
     pub(super) fn rejected(
         &self,
         code: RejectionCode,

@@ -124,7 +124,6 @@ impl Renderer {
                 }
                 self.rejected(code, language, "")?;
             }
-            self.problem("", "", "", language)?;
             self.try_notices(language)?;
             for audience in Audience::ALL {
                 self.try_pages(language, audience)?;

@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use super::environment::value;
-use super::page::{FaqItem, Form, Ongoing, Page, TicketFacts};
+use super::page::{FaqItem, FaultFacts, Form, Ongoing, Page, TicketFacts};
 use super::view::{SubjectView, View};
 use super::when::When;
 use super::words::{Said, said};
@@ -27,6 +27,14 @@ impl Renderer {
         let is_private = path.is_none();
         let facts = context! { ..context! { is_private }, ..facts, ..self.site(edition, path.as_deref()) };
         self.rendered(name, facts)
+    }
+
+    /// A refusal as a page of the public door.
+    pub fn problem_page(&self, title: &str, detail: &str, remedy: &str, language: Language) -> Option<String> {
+        let own = |text: &str| text.to_owned();
+        let cure = if remedy.is_empty() { Vec::new() } else { vec![own(remedy)] };
+        let facts = FaultFacts { title: own(title), text: own(detail), cure, ..FaultFacts::default() };
+        self.page(&Page::Fault(facts), language, Audience::Staff).ok()
     }
 
     /// What goes on now, for the pages that show it above a form.

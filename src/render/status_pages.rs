@@ -5,7 +5,7 @@ use minijinja::context;
 use super::environment::value;
 use super::publish::STALE_AFTER_MINUTES;
 use super::view::{SubjectView, View};
-use super::when::Month;
+use super::when::{Month, iso};
 use super::words::component_state;
 use super::{RenderError, Renderer};
 
@@ -20,8 +20,7 @@ impl Renderer {
         let facts = context! {
             state => value(component_state(view.status, view.edition.language)),
             headline => &view.headline,
-            checked_at => value(view.when.moment(view.checked_at)),
-            zone => view.when.zone(view.checked_at),
+            checked_at => context! { iso => iso(view.checked_at), words => view.when.words_in_zone(view.checked_at) },
             stale_minutes => STALE_AFTER_MINUTES,
             ongoing => list(view.ongoing().take(ONGOING_MAX).collect()),
             ahead => list(view.ahead().take(AHEAD_MAX).collect()),

@@ -88,6 +88,12 @@ impl When {
         if self.language == Language::Sv { zone.to_owned() } else { format!("Swedish time ({zone})") }
     }
 
+    /// *måndag 23 november kl. 07.40, svensk normaltid (CET, UTC+1)*
+    pub fn words_in_zone(self, at: Timestamp) -> String {
+        let (words, zone) = (self.words(at), swedish_time::zone(at, self.language));
+        if self.language == Language::Sv { format!("{words}, {zone}") } else { format!("{words} ({zone})") }
+    }
+
     /// *1 timme 32 minuter*
     pub fn span(self, from: Timestamp, until: Timestamp) -> String {
         swedish_time::duration(until.duration_since(from), self.language)

@@ -115,6 +115,11 @@ impl Change {
         self.delete.push(key);
     }
 
+    /// Whether it would write nothing.
+    pub fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.index.is_empty() && self.delete.is_empty() && self.append.is_empty()
+    }
+
     /// Whether a record below the prefix is written.
     pub fn creates_below(&self, prefix: &Key) -> bool {
         self.put.iter().any(|(key, _)| key.0.starts_with(&prefix.0))

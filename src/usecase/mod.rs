@@ -8,6 +8,7 @@
 pub mod access;
 pub mod act_on_case;
 pub mod catalog;
+pub mod fanout;
 pub mod feed;
 pub mod idempotency;
 pub mod kept;
@@ -69,6 +70,8 @@ pub struct Gateway {
     common_letters_owed: Arc<Notify>,
     /// What is told of services.
     pub desk: status::Desk,
+    /// Who is owed which notice of it.
+    pub fanout: fanout::Fanout,
     /// What looks at services by itself.
     watch: probes::Watch,
     /// What is noted of our own health.
@@ -186,6 +189,7 @@ impl Gateway {
         let watch = probes::Watch::start(&common, clock.now()).await?;
         let pulse = own_health::Pulse::new(clock.now());
         let desk = status::Desk::start(&common, clock.now()).await?;
+        let fanout = fanout::Fanout::start(&common).await?;
         Ok(Gateway {
             cases,
             common,
@@ -199,6 +203,7 @@ impl Gateway {
             letters_owed: Arc::default(),
             common_letters_owed: Arc::default(),
             desk,
+            fanout,
             watch,
             pulse,
             roll: subscribers::Roll::default(),

@@ -8,6 +8,8 @@
 //! | `event` | what happened, as readers and subscribers are told |
 //! | `choice` | what one may choose to be told of |
 //! | `subscriber` | who wants to be told of what |
+//! | `delivery` | who is owed a notice, and what has become of it |
+//! | `ledger` | who is next, and what notices on one subject mean to each other |
 //! | `probe` | what looks by itself whether a component works |
 //! | `incident`, `maintenance` | what may be done with each, and what it comes to |
 //! | `recurrence` | maintenances that come again |
@@ -22,10 +24,12 @@ pub mod act;
 pub mod board;
 pub mod choice;
 pub mod component;
+pub mod delivery;
 pub mod edition;
 pub mod event;
 pub mod fault;
 pub mod incident;
+pub mod ledger;
 pub mod maintenance;
 pub mod probe;
 pub mod recurrence;

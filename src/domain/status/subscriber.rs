@@ -408,9 +408,18 @@ impl Subscriber {
     /// Whether this is something that the subscriber asked to be told of. Whether it was told before, and so must be
     /// told the end, is the fan-out's question.
     pub fn wants(&self, event: &Event) -> bool {
-        let lists = self.lists.iter().flat_map(|membership| &membership.subscriptions);
-        self.audience.sees(event.subject.audience())
-            && self.subscriptions.iter().chain(lists).any(|subscription| subscription.wants(event))
+        self.audience.sees(event.subject.audience()) && self.chosen().any(|subscription| subscription.wants(event))
+    }
+
+    /// Whether the end of something is all that was asked for of it.
+    pub fn wants_ending(&self, event: &Event) -> bool {
+        let mut endings = self.chosen().filter(|subscription| subscription.only_resolved);
+        self.audience.sees(event.subject.audience()) && endings.any(|subscription| subscription.wants(event))
+    }
+
+    /// What its owner and the lists chose.
+    fn chosen(&self) -> impl Iterator<Item = &Subscription> {
+        self.subscriptions.iter().chain(self.lists.iter().flat_map(|membership| &membership.subscriptions))
     }
 }
 

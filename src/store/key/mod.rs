@@ -15,11 +15,13 @@
 //! | cases | `i-…` | index keys: see the functions |
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `notification` | the region: `region` |
 //! | common | `component` `group` `incident` `maintenance` `pending` `series` | what is told of services: `status` |
+//! | common | `notice` `batch` `fanout-cursor` | who is owed which notice: `fanout` |
 //! | common | `probe` `probe-state` | what looks at services by itself: `probes` |
 //! | common | `subscriber` `subscriber-address` `subscriber-list` `suppression` | who is told: `subscribers` |
 //! | common | `support-desk` `support-service` `faq` `ticket-…` | support; its tickets are `case`s and `document`s here: `support` |
 
 mod cases;
+mod fanout;
 mod probes;
 mod region;
 mod status;
@@ -32,6 +34,7 @@ use uuid::Uuid;
 use super::change::Key;
 
 pub use self::cases::*;
+pub use self::fanout::*;
 pub use self::probes::*;
 pub use self::region::*;
 pub use self::status::*;

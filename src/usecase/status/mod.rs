@@ -20,7 +20,7 @@ mod publish;
 mod records;
 mod series;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -32,7 +32,7 @@ impl Clock for HeldClock {
 }
 
 pub struct Region {
-    pub gateway: Gateway,
+    pub gateway: Arc<Gateway>,
     clock: Arc<HeldClock>,
     dir: tempfile::TempDir,
 }
@@ -49,7 +49,7 @@ pub fn operator() -> Author {
     Author::Operator { user: "root".into() }
 }
 
-async fn gateway(dir: &Path, clock: Arc<HeldClock>) -> Gateway {
+async fn gateway(dir: &Path, clock: Arc<HeldClock>) -> Arc<Gateway> {
     let master = MasterKey::new(SecretBytes::from_slice(&[9; 32]).unwrap());
     let open = |name: &str| {
         let settings = store::Settings { dir: dir.join(name), cache_bytes: 16 << 20 };
@@ -57,7 +57,7 @@ async fn gateway(dir: &Path, clock: Arc<HeldClock>) -> Gateway {
     };
     let limits = Arc::new(Limits::new(LimitsSettings::default()));
     let gateway = Gateway::start(open("cases"), open("common"), clock.clone(), limits, false).await.unwrap();
-    gateway.with_status(Settings { hold: jiff::SignedDuration::from_secs(60), ..Settings::default() })
+    Arc::new(gateway.with_status(Settings { hold: jiff::SignedDuration::from_secs(60), ..Settings::default() }))
 }
 
 /// A Sunday in November, eight in the morning by UTC.

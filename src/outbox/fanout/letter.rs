@@ -1,0 +1,137 @@
+//! A notice's letters: frozen once for all recipients of a language, finished for each.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::language::Language;
+use crate::domain::mail_address::MailAddress;
+use crate::domain::status::event::Event;
+use crate::domain::status::ledger::Lease;
+use crate::domain::status::subscriber::Subscriber;
+use crate::mail::notice::{Leave, List, Notice as Common, PreparedNotice, Recipient};
+use crate::mail::{Envelope, EnvelopeId, LetterError, MessageId, Sender};
+use crate::render::Renderer;
+use crate::usecase::fanout::records::{Frozen, Notice};
+use crate::usecase::{Gateway, Refusal};
+
+/// Frozen notices kept in memory: those that are being sent, some ten kilobytes each.
+const KEPT: usize = 32;
+
+/// What all notices have in common.
+#[derive(Debug, Clone)]
+pub struct LetterSettings {
+    pub from: Sender,
+    /// Of Message-IDs and of the addresses that bounces and wishes to leave go to.
+    pub domain: String,
+    /// Where the public door is reached, without a slash at its end.
+    pub public_url: String,
+}
+
+pub struct Letters {
+    gateway: Arc<Gateway>,
+    renderer: Arc<Renderer>,
+    settings: LetterSettings,
+    /// The latest used last.
+    notices: Mutex<Vec<Arc<Notice>>>,
+}
+
+/// A letter ready to be offered.
+pub struct Ready {
+    pub envelope: Envelope,
+    pub bytes: Vec<u8>,
+}
+
+/// Why there is no letter now.
+#[derive(Debug, thiserror::Error)]
+pub enum NoLetter {
+    #[error("{0}")]
+    Store(Refusal),
+    #[error(transparent)]
+    Letter(#[from] LetterError),
+    #[error("an address of ours is unfit")]
+    Address,
+}
+
+impl From<Refusal> for NoLetter {
+    fn from(refusal: Refusal) -> NoLetter {
+        NoLetter::Store(refusal)
+    }
+}
+
+impl Letters {
+    pub fn new(gateway: Arc<Gateway>, renderer: Arc<Renderer>, settings: LetterSettings) -> Letters {
+        Letters { gateway, renderer, settings, notices: Mutex::default() }
+    }
+
+    /// An event's mail in both languages. None where a template fails: that is for people to mend, and one notice must
+    /// not hold up those after it.
+    pub fn freeze(&self, seq: u64, event: &Event) -> Option<Frozen> {
+        let prepare = |language| {
+            self.prepare(seq, event, language).inspect_err(|error| {
+                tracing::error!(event = "fanout.freeze", notice = seq, language = language.tag(), %error, "the mail of a notice cannot be made: nobody is mailed");
+            })
+        };
+        Some(Frozen { sv: prepare(Language::Sv).ok()?, en: prepare(Language::En).ok()? })
+    }
+
+    fn prepare(&self, seq: u64, event: &Event, language: Language) -> Result<PreparedNotice, String> {
+        let texts = self.renderer.notice(event, language).map_err(|error| error.to_string())?;
+        let LetterSettings { from, domain, public_url } = &self.settings;
+        let notice = Common {
+            id: MessageId::new(&format!("{seq}.{}", event.subject.revision()), domain).map_err(|e| e.to_string())?,
+            from: from.clone(),
+            subject: texts.subject,
+            date: event.at,
+            language,
+            list: List {
+                name: "Driftinformation".into(),
+                id: format!("driftinfo.{domain}"),
+                help_url: format!("{public_url}/status/prenumerera"),
+                archive_url: format!("{public_url}/status/historik"),
+            },
+            text: texts.text,
+            html: texts.html,
+            calendar: texts.calendar,
+        };
+        PreparedNotice::new(&notice).map_err(|error| error.to_string())
+    }
+
+    /// The letter for a lease, the same bytes each time; None where its recipient is none any more.
+    pub async fn letter_for(&self, lease: &Lease) -> Result<Option<Ready>, NoLetter> {
+        let notice = self.notice(lease.batch.seq).await?;
+        // Last of all: who leaves while this is made gets nothing.
+        let Some(subscriber) = self.gateway.recipient(lease.subscriber).await? else { return Ok(None) };
+        let Some(frozen) = &notice.frozen else { return Ok(None) };
+        self.finish(lease, &notice, frozen, &subscriber).map(Some)
+    }
+
+    fn finish(&self, lease: &Lease, notice: &Notice, frozen: &Frozen, to: &Subscriber) -> Result<Ready, NoLetter> {
+        let domain = &self.settings.domain;
+        let id = to.id.simple();
+        let delivery = format!("{}.{id}.{}", notice.seq, notice.revision);
+        let address = |local: String| MailAddress::parse(&format!("{local}@{domain}")).map_err(|_| NoLetter::Address);
+        let mailto = address(format!("avsluta+{}", self.gateway.leave_token(to.id)))?;
+        let bytes = frozen.in_language(lease.language).bytes_for(&Recipient {
+            to: &to.address,
+            message_id: &MessageId::new(&delivery, domain)?,
+            references: Some(&MessageId::new(&format!("{}.root.{id}", notice.subject.simple()), domain)?),
+            leave: Some(Leave { url: &self.gateway.leave_link(to.id), mailto: &mailto }),
+            manage_url: &self.gateway.manage_link(to),
+        })?;
+        let from = address(format!("b+{}", self.gateway.bounce_token(to.id, notice.seq)))?;
+        Ok(Ready { envelope: Envelope { from, to: to.address.clone(), id: EnvelopeId::new(&delivery) }, bytes })
+    }
+
+    async fn notice(&self, seq: u64) -> Result<Arc<Notice>, Refusal> {
+        let kept = || self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notice) = kept().iter().find(|notice| notice.seq == seq) {
+            return Ok(notice.clone());
+        }
+        let notice = Arc::new(self.gateway.notice(seq).await?);
+        let mut kept = kept();
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push(notice.clone());
+        Ok(notice)
+    }
+}

@@ -1,0 +1,217 @@
+//! Notices from the act to the letter, over real stores.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::language::Language;
+use crate::domain::mail_address::MailAddress;
+use crate::domain::status::Audience;
+use crate::domain::status::act::Act;
+use crate::domain::status::choice::{Choices, Mode, Subscription, Target};
+use crate::domain::status::subject::IncidentStatus;
+use crate::domain::status::subscriber::{Asked, Subscriber};
+use crate::mail::Sender;
+use crate::render::Service;
+use crate::store::record::encode;
+use crate::store::{Change, key};
+use crate::usecase::fanout::DeliveryReport;
+use crate::usecase::status::tests::{Region, region};
+
+/// Longer than any of these takes; whoever waits so long hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct House {
+    region: Region,
+    mail: tempfile::TempDir,
+}
+
+struct Running {
+    fanout: tokio::task::JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+fn subscriber(number: u128, now: Timestamp) -> Subscriber {
+    let subscriptions = vec![Subscription::of(Target::All)];
+    let asked = Asked {
+        at: now,
+        choices: Choices { language: Language::Sv, mode: Mode::AtOnce, subscriptions },
+        consent_version: 1,
+        source: "form".into(),
+    };
+    let address = MailAddress::parse(&format!("s{number}@d{}.example.test", number % 7)).unwrap();
+    let mut subscriber = Subscriber::pending(Uuid::from_u128(number), address, Audience::Public, asked);
+    subscriber.confirm(0, 0, now).unwrap();
+    subscriber
+}
+
+pub fn service() -> Service {
+    Service {
+        name: "Region Exempel".into(),
+        portal_url: "https://portal.region.example/".into(),
+        staff_url: "https://staff.region.example/".into(),
+        public_url: "https://status.region.example".into(),
+        support_telephone: "0771-00 00 00".into(),
+        support_hours: crate::domain::clinic::Texts::default(),
+        staff_link: None,
+        public_link: None,
+    }
+}
+
+impl House {
+    async fn of(subscribers: u128) -> House {
+        let house = House { region: region().await, mail: tempfile::tempdir().unwrap() };
+        house.subscribe(1..=subscribers).await;
+        house
+    }
+
+    async fn subscribe(&self, numbers: std::ops::RangeInclusive<u128>) {
+        let gateway = &self.region.gateway;
+        for chunk in numbers.collect::<Vec<_>>().chunks(500) {
+            let mut change = Change::new();
+            for number in chunk {
+                let subscriber = subscriber(*number, gateway.now());
+                change.create(key::subscriber(subscriber.id), encode(&subscriber));
+            }
+            gateway.common.commit(change).await.unwrap();
+        }
+    }
+
+    fn start(&self, strict: bool) -> Running {
+        let mailer = Arc::new(Mailer::new(mail::Settings::Directory { path: self.mail.path().to_owned() }).unwrap());
+        self.start_with(mailer, strict, 3)
+    }
+
+    fn start_with(&self, mailer: Arc<Mailer>, strict: bool, connections_max: usize) -> Running {
+        let address = MailAddress::parse("driftinfo@status.region.example").unwrap();
+        let letters = LetterSettings {
+            from: Sender { name: Some("Driftinformation".into()), address },
+            domain: "status.region.example".into(),
+            public_url: "https://status.region.example".into(),
+        };
+        let settings = Settings { letters, connections_max, strict };
+        let renderer = Arc::new(Renderer::new(service(), None).unwrap());
+        let fanout = Arc::new(Fanout::new(self.region.gateway.clone(), mailer, renderer, settings));
+        let (stop, stopped) = watch::channel(false);
+        Running { fanout: tokio::spawn(fanout.run(stopped)), stop }
+    }
+
+    async fn report(&self, seq: u64) -> Option<DeliveryReport> {
+        self.region.gateway.delivery_report(seq).await.ok()
+    }
+
+    /// Waits until nothing of a notice is left to do.
+    async fn done(&self, seq: u64) -> DeliveryReport {
+        let done = async {
+            loop {
+                match self.report(seq).await {
+                    Some(report) if report.oldest_unsent.is_none() => return report,
+                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, done).await.unwrap()
+    }
+
+    async fn restarted(self) -> House {
+        House { region: self.region.restarted().await, mail: self.mail }
+    }
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        tokio::time::timeout(PATIENCE, self.fanout).await.unwrap().unwrap();
+    }
+}
+
+/// Letters in a directory, by notice.
+fn letters(dir: &Path) -> HashMap<String, usize> {
+    let mut out = HashMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        *out.entry(name.split('.').next().unwrap().to_owned()).or_default() += 1;
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_has_one_letter_and_the_report_says_so() {
+    for strict in [false, true] {
+        let house = House::of(703).await;
+        let running = house.start(strict);
+        let seq = house.region.open(house.region.opening()).await.seq;
+        let report = house.done(seq).await;
+        assert_eq!((report.tally.targeted, report.tally.accepted), (703, 703), "{report:?}");
+        assert_eq!(letters(house.mail.path()), HashMap::from([("1".to_owned(), 703)]));
+        assert_eq!(house.region.gateway.oldest_unsent_notice(), None);
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_has_what_mail_systems_and_readers_need_to_sort_answer_and_leave() {
+    let house = House::of(1).await;
+    let running = house.start(false);
+    let published = house.region.open(house.region.opening()).await;
+    house.done(published.seq).await;
+    running.stop().await;
+    let id = Uuid::from_u128(1).simple();
+    let file = house.mail.path().join(format!("1.{id}.1.eml"));
+    let letter = fs::read_to_string(file).unwrap();
+    for line in [
+        format!("Message-ID: <1.{id}.1@status.region.example>"),
+        format!("References: <{}.root.{id}@status.region.example>", published.subject.simple()),
+        "To: s1@d1.example.test".to_owned(),
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click".to_owned(),
+        "List-Id: Driftinformation <driftinfo.status.region.example>".to_owned(),
+    ] {
+        assert!(letter.contains(&format!("\r\n{line}\r\n")), "{line}\n{letter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_the_middle_loses_nobody_and_doubles_nobody() {
+    let house = House::of(2_000).await;
+    let running = house.start(false);
+    let seq = house.region.open(house.region.opening()).await.seq;
+    while letters(house.mail.path()).is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    running.stop().await;
+    let before = letters(house.mail.path())["1"];
+    assert!(before < 2_000, "the stop came too late to show anything");
+    let house = house.restarted().await;
+    let running = house.start(false);
+    let report = house.done(seq).await;
+    assert_eq!((report.tally.accepted, report.tally.in_doubt), (2_000, 0));
+    assert_eq!(letters(house.mail.path())["1"], 2_000);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_is_told_to_those_who_know_of_the_beginning_and_to_nobody_else() {
+    let house = House::of(20).await;
+    let running = house.start(false);
+    let opened = house.region.open(house.region.opening()).await;
+    house.done(opened.seq).await;
+    house.subscribe(21..=30).await;
+    let (gateway, leaver) = (&house.region.gateway, Uuid::from_u128(3));
+    let at = gateway.subscriber(leaver).await.unwrap().unwrap();
+    let mut left = at.record.clone();
+    left.leave(gateway.now());
+    let mut change = Change::new();
+    change.replace(key::subscriber(leaver), at.version, encode(&left));
+    gateway.common.commit(change).await.unwrap();
+    let resolved = Act::UpdateIncident(Box::new(house.region.update(opened.subject, IncidentStatus::Resolved)));
+    let preview = gateway.preview(&crate::usecase::status::tests::operator(), &resolved).await.unwrap();
+    assert_eq!(gateway.recipients_of(&preview.event).await.unwrap().at_once, 19);
+    let resolved = house.region.publish(resolved).await;
+    assert_eq!(house.done(resolved.seq).await.tally.accepted, 19);
+    assert_eq!(letters(house.mail.path()), HashMap::from([("1".to_owned(), 20), ("2".to_owned(), 19)]));
+    running.stop().await;
+}
