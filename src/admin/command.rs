@@ -200,7 +200,7 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
         Command::Verify => verify(operations).await,
         Command::Subscriber { act } => subscriber::carry_out(gateway, act, user).await,
         Command::Support(command) => super::support::carry_out(gateway, command, &author).await,
-        Command::Told { told } => super::status::carry_out(gateway, *told, user).await,
+        Command::Told { told } => super::status::carry_out(gateway, &operations.renderer, *told, user).await,
         Command::Clock { clock } => steer(operations, clock),
     }
 }

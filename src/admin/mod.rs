@@ -27,6 +27,7 @@ pub use self::support::SupportCommand;
 use crate::jobs::probes::Prober;
 use crate::mail::Mailer;
 use crate::outbox::Counters;
+use crate::render::Renderer;
 use crate::usecase::Gateway;
 
 /// Longest request, in bytes: a case type with its forms, a batch of posts.
@@ -59,6 +60,8 @@ pub struct Operations {
     pub facts: Arc<Facts>,
     /// Issuers, revocation lists and our own certificates as they are now.
     pub trust: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// For the mail of a preview.
+    pub renderer: Arc<Renderer>,
     /// Moves the clock; there in test mode only.
     pub steer: Option<Steer>,
 }

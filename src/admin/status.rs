@@ -5,12 +5,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::clinic::Texts;
+use crate::domain::language::Language;
 use crate::domain::status::Audience;
 use crate::domain::status::act::Act;
 use crate::domain::status::board::Board;
 use crate::domain::status::component::ComponentStatus;
 use crate::domain::status::recurrence::Plan;
 use crate::domain::status::subject::{Affected, Incident, Maintenance, Subject};
+use crate::render::Renderer;
+use crate::render::notices::{LEAVE_MARK, MANAGE_MARK};
 use crate::usecase::status::{Author, ComponentDraft, GroupDraft, Outcome, Publication};
 use crate::usecase::{Gateway, Refusal};
 
@@ -102,7 +105,12 @@ pub enum StatusCommand {
 }
 
 /// Does it in the operator's name; the reply is for programs, and for the command line to put into words.
-pub async fn carry_out(gateway: &Gateway, command: StatusCommand, user: &str) -> Result<Value, String> {
+pub async fn carry_out(
+    gateway: &Gateway,
+    renderer: &Renderer,
+    command: StatusCommand,
+    user: &str,
+) -> Result<Value, String> {
     let author = Author::Operator { user: user.to_owned() };
     let told = |refusal: Refusal| refusal.to_string();
     match command {
@@ -111,7 +119,10 @@ pub async fn carry_out(gateway: &Gateway, command: StatusCommand, user: &str) ->
             if keep_status {
                 act = with_its_status(gateway, act).await.map_err(told)?;
             }
-            publish(gateway, &author, act, hold, preview).await.map_err(told)
+            if preview {
+                return foresee(gateway, renderer, &author, &act).await;
+            }
+            publish(gateway, &author, act, hold).await.map_err(told)
         }
         StatusCommand::IncidentList { all } => {
             let board = gateway.board();
@@ -208,26 +219,31 @@ async fn region(gateway: &Gateway, author: &Author, command: StatusCommand) -> R
     }
 }
 
-async fn publish(
-    gateway: &Gateway,
-    author: &Author,
-    act: Act,
-    hold: Option<u32>,
-    preview: bool,
-) -> Result<Value, Refusal> {
-    let foreseen = gateway.preview(author, &act).await?;
-    let event = &foreseen.event;
-    if preview {
-        let names = event.components.iter().map(|component| &component.name.sv);
-        return Ok(json!({
-            "state": "preview",
-            "kind": event.kind,
-            "title": event.subject.title(),
-            "components": names.collect::<Vec<_>>(),
-            "mailed": event.notify,
-            "notAfter": event.not_after,
-        }));
-    }
+async fn foresee(gateway: &Gateway, renderer: &Renderer, author: &Author, act: &Act) -> Result<Value, String> {
+    let told = |refusal: Refusal| refusal.to_string();
+    let event = gateway.preview(author, act).await.map_err(told)?.event;
+    let recipients = gateway.count_recipients(&event).await.map_err(told)?;
+    let names = event.components.iter().map(|component| &component.name.sv);
+    let mail = renderer.notice(&event, Language::Sv).map_err(|error| error.to_string())?;
+    Ok(json!({
+        "state": "preview",
+        "kind": event.kind,
+        "title": event.subject.title(),
+        "components": names.collect::<Vec<_>>(),
+        "mailed": event.notify,
+        "notAfter": event.not_after,
+        "recipients": {
+            "atOnce": recipients.at_once,
+            "digest": recipients.digest,
+            "inSwedish": recipients.in_swedish,
+            "inEnglish": recipients.in_english,
+        },
+        "mail": { "subject": mail.subject, "text": mail.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…") },
+    }))
+}
+
+async fn publish(gateway: &Gateway, author: &Author, act: Act, hold: Option<u32>) -> Result<Value, Refusal> {
+    let event = gateway.preview(author, &act).await?.event;
     let hold = hold.map(|seconds| jiff::SignedDuration::from_secs(i64::from(seconds)));
     let outcome = gateway.publish(author, act, Publication { hold, id: None }).await?;
     Ok(match outcome {

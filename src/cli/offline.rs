@@ -10,6 +10,7 @@ use super::{Exit, config_fault, start_exit};
 use crate::config::{Config, MasterKeyPlace};
 use crate::daemon::StartError;
 use crate::daemon::offline::{self as daemon, OfflineError, own_user};
+use crate::render::Renderer;
 use crate::store::OpenError;
 use crate::usecase::Gateway;
 
@@ -37,10 +38,14 @@ pub fn with_key(path: &Path) -> Result<Config, Exit> {
 }
 
 /// Does `act` on `common`, renews the copy of the public pages, and sends what is owed if asked to.
-pub async fn work(path: &Path, how: Offline, act: impl AsyncFnOnce(&Gateway) -> Result<(), Exit>) -> Result<(), Exit> {
+pub async fn work(
+    path: &Path,
+    how: Offline,
+    act: impl AsyncFnOnce(&Gateway, &Renderer) -> Result<(), Exit>,
+) -> Result<(), Exit> {
     let config = with_key(path)?;
     let mut offline = daemon::Offline::open(&config).await.map_err(|error| fault(&error))?;
-    let done = match act(&offline.gateway).await {
+    let done = match act(&offline.gateway, &offline.renderer).await {
         Ok(()) => give_out(&mut offline, how.send).await,
         Err(exit) => Err(exit),
     };

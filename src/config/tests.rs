@@ -121,6 +121,7 @@ fn issuers_stand_at_their_own_door() {
 fn several_faults_are_told_at_once() {
     let source =
         REFERENCE.replace("citizen-per-hour = 10", "citizen-per-hour = 0").replace("cache-mib = 64", "cache-mib = 1");
+    let source = source.replace("allowed-domains = []", "allowed-domains = [\"@region.example\", \"Region.Example\"]");
     let told = read(&source).unwrap_err();
-    assert_eq!(told.matches("help:").count(), 2, "{told}");
+    assert_eq!(told.matches("help:").count(), 3, "{told}");
 }

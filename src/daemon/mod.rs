@@ -231,6 +231,7 @@ impl Daemon {
                 let (trust, doors) = (trust.clone(), doors.clone());
                 Arc::new(move || trust::report(&trust, &doors))
             },
+            renderer: renderer.clone(),
             steer,
         };
         let admin = admin::bind(&config.admin_socket)
@@ -245,6 +246,7 @@ impl Daemon {
         tasks.spawn(admin::serve(admin, operations, stopped.clone()));
         tasks.spawn(fanout.run(outbox_stopped.clone()));
         tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
+        tasks.spawn(jobs::tickets::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
         tasks.spawn(publisher.run(stopped.clone()));
         tasks.spawn(keeper.run(move || letters.notify_one(), stopped.clone()));
@@ -482,6 +484,11 @@ async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Rec
             && let Err(error) = gateway.refresh_catalog().await
         {
             tracing::error!(event = "catalog.refresh", %error, "the region could not be read again");
+        }
+        if rounds.is_multiple_of(REFRESH_ROUNDS)
+            && let Err(error) = gateway.end_followings().await
+        {
+            tracing::error!(event = "upkeep.followings", %error, "what was followed to its end could not be ended");
         }
     }
 }

@@ -8,15 +8,12 @@ use super::id::HsaId;
 use super::mail_address::MailAddress;
 use super::ticket::Priority;
 
-/// The support of the region; there is one.
+/// The support of the region; there is one. Its telephone is the configuration's: it is told when no store can be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SupportDesk {
     /// The unit whose cases the tickets are.
     pub unit: HsaId,
-    pub telephone: String,
-    /// When somebody answers the telephone, in words.
-    pub telephone_hours: Texts,
     /// The working hours in which promised times run.
     pub opening: ClinicHours,
     pub promises: Promises,

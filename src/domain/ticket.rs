@@ -78,18 +78,6 @@ pub enum TicketKind {
     Order,
 }
 
-impl TicketKind {
-    pub const ALL: [TicketKind; 3] = [TicketKind::FaultReport, TicketKind::UserSupport, TicketKind::Order];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TicketKind::FaultReport => "fault-report",
-            TicketKind::UserSupport => "user-support",
-            TicketKind::Order => "order",
-        }
-    }
-}
-
 /// Whom a fault meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -41,8 +41,10 @@ use self::route::{Method, Route, Speaks, all};
 use self::shelf::Shelf;
 use crate::admit::{IpKey, Limits, Wait};
 use crate::domain::language::Language;
+use crate::domain::status::Audience;
 use crate::domain::status::edition::Edition;
 use crate::render::Renderer;
+use crate::render::page::FaultFacts;
 use crate::usecase::Gateway;
 
 /// What a door answers with: what lies ready, else its part of the table.
@@ -138,6 +140,7 @@ struct Context {
     request_id: String,
     door: Door,
     language: Language,
+    audience: Audience,
     wants_page: bool,
 }
 
@@ -159,6 +162,7 @@ impl Context {
             request_id: id.to_string(),
             door: parts.extensions.get::<Peer>().map_or(Door::Portal, |peer| peer.door),
             language,
+            audience: edition.audience,
             wants_page: text("accept").contains("text/html"),
         }
     }
@@ -313,15 +317,28 @@ fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem) -> Answe
         if let serde_json::Value::Object(members) = &mut body {
             members.insert("title".into(), words.title.clone().into());
             members.insert("detail".into(), words.text.clone().into());
-            let rejection = serde_json::json!({ "code": code.as_str(), "cure": words.cure });
+            let rejection = serde_json::json!({
+                "code": code.as_str(),
+                "cure": words.cure,
+                "guide": renderer.login_guide(context.language),
+                "report": renderer.fault_report(code, context.language),
+            });
             members.insert("rejection".into(), rejection);
         }
         if context.wants_page {
             page = renderer.rejection_page(code, context.language, &context.request_id);
         }
     } else if context.door == Door::Public && context.wants_page {
-        let text = |name: &str| body.get(name).and_then(|text| text.as_str()).unwrap_or_default();
-        page = renderer.problem_page(text("title"), text("detail"), text("remedy"), context.language);
+        let text = |name: &str| body.get(name).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
+        let (title, detail) = (text("title"), text("detail"));
+        let facts = FaultFacts {
+            text: if detail == title { String::new() } else { detail },
+            title,
+            cure: vec![text("remedy")],
+            code: problem.code.to_owned(),
+            request_id: context.request_id.clone(),
+        };
+        page = renderer.problem_page(facts, Edition { language: context.language, audience: context.audience });
     }
     let status = problem.status();
     let mut answer = match page {

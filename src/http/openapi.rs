@@ -77,6 +77,8 @@ use super::wire::{case, faq, portal, region, status, status_view, subscribe, tic
     status::PutGroup,
     status_view::StatusOutcome,
     status_view::WirePreview,
+    status_view::WireRecipients,
+    status_view::WireMail,
     status_view::WireAffected,
     status_view::WireUpdate,
     status_view::WireIncident,

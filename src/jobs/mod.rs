@@ -6,8 +6,10 @@
 //! | `publisher` | renders what is read by many when something changed, and every minute |
 //! | `snapshot` | the same on disk, for whoever serves it when we do not |
 //! | `status_clock` | what is told when its time comes |
+//! | `tickets` | reporters hear of an incident's end, answered tickets lapse |
 
 pub mod probes;
 pub mod publisher;
 pub mod snapshot;
 pub mod status_clock;
+pub mod tickets;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use minijinja::value::Serde;
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter};
 use serde::Serialize;
 
 use super::{RenderError, markup, unfit};
@@ -151,6 +151,7 @@ pub(super) fn load(own: Option<&Path>) -> Result<Environment<'static>, RenderErr
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
+    environment.set_formatter(write);
     environment.add_function("t", in_language);
     environment.add_filter("said", |said: Value| element("span", &said, markup::escaped));
     environment.add_filter("said_body", |said: Value| element("div", &said, markup::paragraphs));
@@ -166,6 +167,16 @@ pub(super) fn load(own: Option<&Path>) -> Result<Environment<'static>, RenderErr
         environment.add_template_owned(*name, source).map_err(|e| unfit(name, &e))?;
     }
     Ok(environment)
+}
+
+/// As minijinja writes values, but for slashes in HTML, which need no escape: paths stay legible.
+fn write(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    match value.as_str() {
+        Some(text) if *state.auto_escape() == AutoEscape::Html && !value.is_safe() => {
+            out.write_str(&markup::escaped(text)).map_err(Error::from)
+        }
+        _ => escape_formatter(out, state, value),
+    }
 }
 
 /// What a template is given.

@@ -5,9 +5,13 @@ use minijinja::value::Serde;
 use serde::Deserialize;
 
 use super::{RenderError, Renderer, unfit};
+use crate::domain::clinic::Texts;
+use crate::domain::faq::LOGIN_GUIDE;
 use crate::domain::language::Language;
 use crate::domain::letter::LetterKind;
 use crate::domain::rejection::RejectionCode;
+use crate::domain::status::Audience;
+use crate::domain::status::edition::Edition;
 
 /// A letter's three texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,25 @@ impl Renderer {
         }
     }
 
+    /// Where it is told how to log in.
+    pub fn login_guide(&self, language: Language) -> String {
+        self.public_page(language, &format!("/fragor-och-svar/{LOGIN_GUIDE}"))
+    }
+
+    /// Where the rejection is reported as a fault, its code filled in.
+    pub fn fault_report(&self, code: RejectionCode, language: Language) -> String {
+        self.public_page(language, &format!("/support/felanmalan?kod={code}"))
+    }
+
+    fn public_page(&self, language: Language, path: &str) -> String {
+        format!("{}{}", self.service.public_url, Edition { language, audience: Audience::Staff }.path(path))
+    }
+
+    /// The support's telephone, and when it is answered.
+    pub fn support_telephone(&self) -> (&str, &Texts) {
+        (&self.service.support_telephone, &self.service.support_hours)
+    }
+
     /// The one page that a person who is not let in gets to see.
     pub fn rejection_page(&self, code: RejectionCode, language: Language, request: &str) -> Option<String> {
         self.rejected(code, language, request).ok()
@@ -89,6 +112,8 @@ impl Renderer {
             cure => words.cure,
             code => code.as_str(),
             request_id => request,
+            login_guide => self.login_guide(language),
+            fault_report => self.fault_report(code, language),
             support_telephone => &self.service.support_telephone,
             service_name => &self.service.name,
         };

@@ -2,7 +2,6 @@
 //! `https://` become links. Where lists are wanted (answers to questions), lines that begin with `- ` or `1. ` are items.
 //! Everything else is text and is escaped.
 
-use minijinja::HtmlEscape;
 use std::fmt::Write;
 
 /// Paragraphs, line breaks and links.
@@ -88,7 +87,8 @@ fn inline(out: &mut String, mut line: &str) {
         let link = rest.split_at(end).0.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
         escape(out, before);
         if link.len() > "https://".len() {
-            let _ = write!(out, "<a href=\"{}\">{}</a>", HtmlEscape(link), HtmlEscape(link));
+            let link = escaped(link);
+            let _ = write!(out, "<a href=\"{link}\">{link}</a>");
         } else {
             escape(out, link);
         }
@@ -97,9 +97,11 @@ fn inline(out: &mut String, mut line: &str) {
     escape(out, line);
 }
 
-/// As text in HTML.
+/// As text in HTML and XML, attributes' values included.
 pub(super) fn escaped(text: &str) -> String {
-    HtmlEscape(text).to_string()
+    let mut out = String::with_capacity(text.len() + 8);
+    escape(&mut out, text);
+    out
 }
 
 /// *Planerat* in the midst of a sentence; abbreviations such as *SITHS* stay.
@@ -112,7 +114,16 @@ pub(super) fn lower_first(text: &str) -> String {
 }
 
 fn escape(out: &mut String, text: &str) {
-    let _ = write!(out, "{}", HtmlEscape(text));
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
 }
 
 /// Fills lines of at most `width` columns; line breaks and blank lines of the text stay. A word that is longer, such as a
@@ -145,18 +156,18 @@ mod tests {
     #[test]
     fn an_authors_text_becomes_paragraphs_breaks_and_links_and_nothing_else() {
         let html = paragraphs("Ring <b>oss</b>.\nSe https://a.example/x?a=1&b=2.\n\n\nNästa stycke");
-        let link = "https:&#x2f;&#x2f;a.example&#x2f;x?a=1&amp;b=2";
+        let link = "https://a.example/x?a=1&amp;b=2";
         assert_eq!(
             html,
-            format!("<p>Ring &lt;b&gt;oss&lt;&#x2f;b&gt;.<br>Se <a href=\"{link}\">{link}</a>.</p><p>Nästa stycke</p>")
+            format!("<p>Ring &lt;b&gt;oss&lt;/b&gt;.<br>Se <a href=\"{link}\">{link}</a>.</p><p>Nästa stycke</p>")
         );
         assert_eq!(
             paragraphs("javascript:alert(1) http://x https:// "),
-            "<p>javascript:alert(1) http:&#x2f;&#x2f;x https:&#x2f;&#x2f;</p>"
+            "<p>javascript:alert(1) http://x https://</p>"
         );
         assert_eq!(
             paragraphs("https://a.example/\"onclick=\"x"),
-            "<p><a href=\"https:&#x2f;&#x2f;a.example&#x2f;\">https:&#x2f;&#x2f;a.example&#x2f;</a>&quot;onclick=&quot;x</p>"
+            "<p><a href=\"https://a.example/\">https://a.example/</a>&quot;onclick=&quot;x</p>"
         );
         assert_eq!(paragraphs(" \n\n "), "");
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::clinic::Texts;
+pub use crate::domain::ticket::TicketKind;
 
 /// A page and what it says.
 #[derive(Debug, Clone)]
@@ -170,22 +171,12 @@ pub struct SupportFacts {
     pub ongoing: Vec<Ongoing>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TicketKind {
-    FaultReport,
-    UserSupport,
-    Order,
-}
-
-impl TicketKind {
-    /// Of its form, without a prefix.
-    pub fn path(self) -> &'static str {
-        match self {
-            TicketKind::FaultReport => "/support/felanmalan",
-            TicketKind::UserSupport => "/support/anvandarstod",
-            TicketKind::Order => "/support/bestallning",
-        }
+/// Where a kind's form stands, without a prefix.
+pub fn ticket_form_path(kind: TicketKind) -> &'static str {
+    match kind {
+        TicketKind::FaultReport => "/support/felanmalan",
+        TicketKind::UserSupport => "/support/anvandarstod",
+        TicketKind::Order => "/support/bestallning",
     }
 }
 

@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use super::environment::value;
-use super::page::{FaqItem, FaultFacts, Form, Ongoing, Page, TicketFacts};
+use super::page::{FaqItem, FaultFacts, Form, Ongoing, Page, TicketFacts, ticket_form_path};
 use super::view::{SubjectView, View};
 use super::when::When;
 use super::words::{Said, said};
@@ -29,12 +29,19 @@ impl Renderer {
         self.rendered(name, facts)
     }
 
-    /// A refusal as a page of the public door.
-    pub fn problem_page(&self, title: &str, detail: &str, remedy: &str, language: Language) -> Option<String> {
-        let own = |text: &str| text.to_owned();
-        let cure = if remedy.is_empty() { Vec::new() } else { vec![own(remedy)] };
-        let facts = FaultFacts { title: own(title), text: own(detail), cure, ..FaultFacts::default() };
-        self.page(&Page::Fault(facts), language, Audience::Staff).ok()
+    /// A refusal as a page of the public door: what people meet often has words of its own.
+    pub fn problem_page(&self, facts: FaultFacts, edition: Edition) -> Option<String> {
+        let page = match facts.code.as_str() {
+            "not-found" => Page::NotFound,
+            "gateway-down" => Page::Down,
+            _ => Page::Fault(facts),
+        };
+        self.page(&page, edition.language, edition.audience).ok()
+    }
+
+    /// A time as pages write it.
+    pub fn time_in_words(&self, at: Timestamp, language: Language, now: Timestamp) -> String {
+        When::new(language, now).words(at)
     }
 
     /// What goes on now, for the pages that show it above a form.
@@ -71,7 +78,7 @@ impl Renderer {
                 ("page/support.html", at("/support"), context! { ongoing => value(&facts.ongoing) })
             }
             Page::TicketForm(facts) => {
-                let path = at(facts.kind.path());
+                let path = at(ticket_form_path(facts.kind));
                 let ongoing = value(&facts.ongoing);
                 ("page/ticket-form.html", path, context! { ongoing, form => form(&facts.form), ..of(facts) })
             }

@@ -21,8 +21,10 @@ use crate::store::{Change, Key, key};
 pub enum Author {
     /// The user's name on the machine.
     Operator(String),
-    /// Somebody at the staff door: an administrator of the clinic in question, or the support where it is the support's.
+    /// An administrator of the clinic in question.
     Administrator(Visitor),
+    /// Somebody of the region's support.
+    Support(Visitor),
 }
 
 impl Author {
@@ -30,13 +32,14 @@ impl Author {
         match self {
             Author::Operator(user) => AccessEntry::new(user, "operator", act, ""),
             Author::Administrator(v) => AccessEntry::new(v.hsa_id.as_str(), "administrator", act, &v.request),
+            Author::Support(v) => AccessEntry::new(v.hsa_id.as_str(), "support", act, &v.request),
         }
     }
 
     pub(super) fn name(&self) -> String {
         match self {
             Author::Operator(user) => format!("operator {user}"),
-            Author::Administrator(visitor) => visitor.hsa_id.to_string(),
+            Author::Administrator(visitor) | Author::Support(visitor) => visitor.hsa_id.to_string(),
         }
     }
 }
@@ -263,6 +266,7 @@ impl Gateway {
     fn permit_administration(&self, catalog: &Catalog, author: &Author, clinic: &HsaId) -> Result<(), Refusal> {
         match author {
             Author::Operator(_) => Ok(()),
+            Author::Support(_) => Err(Refusal::NotPermitted),
             Author::Administrator(visitor) => {
                 let roles = catalog.roles_at(clinic, &visitor.hsa_id);
                 if roles.contains(&Role::Administrator) { Ok(()) } else { Err(Refusal::NotPermitted) }

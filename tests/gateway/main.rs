@@ -16,5 +16,6 @@ mod probes;
 mod public;
 mod refused;
 mod subscribing;
+mod support;
 mod told;
 mod travels;

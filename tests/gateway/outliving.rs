@@ -128,6 +128,32 @@ async fn an_operator_renews_the_copy_while_the_gateway_is_down_and_whoever_serve
     gateway.portal().get("/v1/whoami").await.expect(200);
 }
 
+#[tokio::test]
+async fn an_incident_is_told_while_the_gateway_is_down_and_the_gateway_goes_on_from_there() {
+    let (region, door) = agreed();
+    let config = region.config();
+    let region = region.run().killed();
+    let _standby = serve_snapshot(&config, &["--standby"]);
+    let words = ["incident", "open", "--title", "Hela växeln", "--audience", "public", "--text", "Strömmen är borta."];
+    let words = [&words[..], &["--component", "e-tjanster=major_outage"]].concat();
+    let held = budkavle(&[&words[..], &["--offline", "--hold", "5m", "--config", &config]].concat());
+    assert_eq!(held.status.code(), Some(64), "{}", String::from_utf8_lossy(&held.stderr));
+    let told = budkavle(&[&words[..], &["--offline", "--send", "--config", &config]].concat());
+    let said = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.status.success() && said.contains("Published: "), "{said}{}", String::from_utf8_lossy(&told.stderr));
+    let id = said.split(&[' ', ','][..]).nth(1).unwrap().to_owned();
+    let shows = async || {
+        let told = fresh(&region, door, "/invanare/status", "text/html").await?;
+        told.text().contains("Hela växeln").then_some(())
+    };
+    until("the page tells of it", SOON, shows).await;
+    let gateway = region.run();
+    let listed = gateway.operated(&["incident", "list"]);
+    assert!(listed.as_array().unwrap().iter().any(|incident| incident["id"] == id.as_str()), "{listed}");
+    let resolved = gateway.operate(&["incident", "resolve", &id, "--text", "Strömmen är tillbaka.", "--hold", "0"]);
+    assert!(resolved.status.success(), "{}", String::from_utf8_lossy(&resolved.stderr));
+}
+
 #[test]
 fn nobody_but_the_owner_of_the_data_works_on_it_and_is_told_the_command_that_does() {
     let region = Region::prepare();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Caller};
 use crate::common::{CLINIC, Gateway, HANDLER, OTHER_CLINIC, Region, form, submission, submit};
+use crate::support;
 use crate::told::{self, Ready};
 
 /// Somebody with a post but no role: roles are given and taken here.
@@ -35,7 +36,7 @@ const PORTAL_TABLE: [(&str, [u16; 2]); 15] = [
 /// At the staff door: receiver, handler of the case, another handler of the clinic, its administrator, its manager.
 const CARDS: [&str; 5] =
     ["cards/receiver", "cards/handler", "cards/other-handler", "cards/administrator", "cards/manager"];
-const STAFF_TABLE: [(&str, [u16; 5]); 54] = [
+const STAFF_TABLE: [(&str, [u16; 5]); 71] = [
     ("GET /v1/api-info", [200, 200, 200, 200, 200]),
     ("GET /v1/openapi.json", [200, 200, 200, 200, 200]),
     ("GET /v1/problems", [200, 200, 200, 200, 200]),
@@ -90,10 +91,27 @@ const STAFF_TABLE: [(&str, [u16; 5]); 54] = [
     ("POST /v1/status/series/{id}/ending", [403, 403, 403, 403, 403]),
     ("GET /v1/status/pending", [200, 200, 200, 200, 200]),
     ("DELETE /v1/status/pending/{id}", [403, 403, 403, 403, 403]),
+    ("GET /v1/support", [200, 200, 200, 200, 200]),
+    ("POST /v1/tickets", [201, 201, 201, 201, 201]),
+    ("GET /v1/tickets", [403, 403, 403, 403, 403]),
+    ("GET /v1/tickets/{id}", [404, 404, 404, 404, 404]),
+    ("POST /v1/tickets/{id}/messages", [404, 404, 404, 404, 404]),
+    ("POST /v1/tickets/{id}/distribution", [404, 404, 404, 404, 404]),
+    ("POST /v1/tickets/{id}/return", [404, 404, 404, 404, 404]),
+    ("POST /v1/tickets/{id}/interim-answer", [404, 404, 404, 404, 404]),
+    ("POST /v1/tickets/{id}/question", [404, 404, 404, 404, 404]),
+    ("POST /v1/tickets/{id}/answer", [404, 404, 404, 404, 404]),
+    ("POST /v1/tickets/{id}/closure", [404, 404, 404, 404, 404]),
+    ("PUT /v1/tickets/{id}/incident", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/incidents/{id}/tickets", [200, 200, 200, 200, 200]),
+    ("GET /v1/faq", [200, 200, 200, 200, 200]),
+    ("GET /v1/faq/{slug}", [200, 200, 200, 200, 200]),
+    ("PUT /v1/faq/{slug}", [403, 403, 403, 403, 403]),
+    ("DELETE /v1/faq/{slug}", [403, 403, 403, 403, 403]),
 ];
 
-/// What is told of services is written by the support role, and by nobody of the clinics.
-const SUPPORT_TABLE: [(&str, u16); 17] = [
+/// What is told of services, tickets and questions are the support role's, and nobody's of the clinics.
+const SUPPORT_TABLE: [(&str, u16); 29] = [
     ("PUT /v1/status/components/{slug}", 204),
     ("DELETE /v1/status/components/{slug}", 204),
     ("PUT /v1/status/groups/{slug}", 204),
@@ -111,6 +129,18 @@ const SUPPORT_TABLE: [(&str, u16); 17] = [
     ("PUT /v1/status/series/{id}", 200),
     ("POST /v1/status/series/{id}/ending", 200),
     ("DELETE /v1/status/pending/{id}", 204),
+    ("GET /v1/tickets", 200),
+    ("GET /v1/tickets/{id}", 200),
+    ("POST /v1/tickets/{id}/messages", 403),
+    ("POST /v1/tickets/{id}/distribution", 200),
+    ("POST /v1/tickets/{id}/return", 200),
+    ("POST /v1/tickets/{id}/interim-answer", 200),
+    ("POST /v1/tickets/{id}/question", 200),
+    ("POST /v1/tickets/{id}/answer", 200),
+    ("POST /v1/tickets/{id}/closure", 200),
+    ("PUT /v1/tickets/{id}/incident", 200),
+    ("PUT /v1/faq/{slug}", 204),
+    ("DELETE /v1/faq/{slug}", 204),
 ];
 
 /// At the staff door with something else than a good card: no route does anything for them.
@@ -164,10 +194,15 @@ impl Stage {
 
     /// A good request for the route, so that only permission decides.
     async fn call(&mut self, who: &Caller, method: &str, route: &str) -> Answer {
-        if route.starts_with("/v1/status/") {
+        let of_support = ["/v1/support", "/v1/tickets", "/v1/faq"].iter().any(|path| route.starts_with(path));
+        if of_support || route.starts_with("/v1/status/") {
             self.cases += 1;
-            let Ready { path, etag, body } = told::ready(&self.gateway, method, route, self.cases).await;
+            let Ready { path, etag, body } = match of_support {
+                true => support::ready(&self.gateway, method, route, self.cases).await,
+                false => told::ready(&self.gateway, method, route, self.cases).await,
+            };
             let ask = who.ask(method, &path).header("if-match", &etag);
+            let ask = ask.header("idempotency-key", &format!("key-{}", self.cases));
             return if body.is_null() { ask.await } else { ask.json(&body).await };
         }
         let mut path = route.replace("{hsaId}", CLINIC).replace("{caseType}", "fornya-recept");
@@ -267,7 +302,7 @@ async fn at_the_staff_door_every_route_is_for_whom_the_table_says() {
 }
 
 #[tokio::test]
-async fn who_has_the_support_role_writes_what_is_told() {
+async fn who_has_the_support_role_writes_what_is_told_and_answers() {
     let mut stage = Stage::set();
     let support = stage.gateway.card("support");
     for (route, expected) in SUPPORT_TABLE {

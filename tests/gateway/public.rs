@@ -260,6 +260,35 @@ async fn who_watches_has_a_stream_a_bounded_number_of_them_and_an_end_when_the_g
     assert_eq!(gateway.ended().await, Some(0));
 }
 
+/// An incident that the operator tells at once; its id.
+fn open_incident(gateway: &Gateway, title: &str, audience: &str) -> String {
+    let words = ["incident", "open", "--title", title, "--audience", audience, "--text", "Vi söker felet."];
+    let told = gateway.operated(&[&words[..], &["--component", "e-tjanster=major_outage", "--hold", "0"]].concat());
+    told["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn who_watches_hears_what_happens_and_who_comes_back_what_was_missed() {
+    let gateway = Gateway::start();
+    let anyone = gateway.anyone();
+    let (mut staff, _) = watch(&anyone, "/status/handelser").await;
+    let (mut public, _) = watch(&anyone, "/invanare/status/handelser").await;
+    let first = open_incident(&gateway, "Kortinloggning", "staff");
+    let second = open_incident(&gateway, "Nationella plattformen", "public");
+    let heard = told(&mut staff, "id: 2\n").await;
+    assert!(heard.contains("id: 1\n") && heard.contains(&first) && heard.contains("\"kind\":\"opened\""), "{heard}");
+    let heard = told(&mut public, "\n\n").await;
+    assert!(heard.contains("id: 2\n") && heard.contains(&second) && !heard.contains("id: 1\n"), "{heard}");
+    // The page shows it when it is told.
+    let page = anyone.get("/status").await.expect(200).text();
+    assert!(page.contains("Kortinloggning") && page.contains("Nationella plattformen"), "{page}");
+    let page = anyone.get("/invanare/status").await.expect(200).text();
+    assert!(!page.contains("Kortinloggning") && page.contains("Nationella plattformen"), "{page}");
+    let (mut again, begun) = watch(&anyone, "/status/handelser?efter=1").await;
+    let missed = if begun.contains("id: 2\n") { begun } else { told(&mut again, "id: 2\n").await };
+    assert!(!missed.contains("id: 1\n") && missed.contains(&second), "{missed}");
+}
+
 #[tokio::test]
 async fn a_copy_of_the_pages_lies_on_disk_for_whoever_serves_it_when_we_do_not() {
     let gateway = Gateway::start();
@@ -297,6 +326,7 @@ async fn with_a_damaged_cases_store_status_stands_and_cases_come_back_with_the_r
     let health = gateway.anyone().get("/v1/health").await.expect(200).json();
     assert_eq!((&health["status"], &health["stores"]["cases"]), (&"degraded".into(), &"closed".into()));
     gateway.anyone().get("/").await.expect(303);
+    crate::support::reports_a_fault(&gateway).await;
     let (portal, receiver) = (gateway.portal(), gateway.receiver());
     portal.get("/v1/whoami").await.expect(200);
     let told = submit(&portal, "5", &submission("kontakta-mig")).await;

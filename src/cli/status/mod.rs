@@ -16,6 +16,7 @@ use crate::admin::status::{StatusCommand, carry_out};
 use crate::admin::{self, ClockCommand, Command, Reply};
 use crate::daemon::offline::own_user;
 use crate::exit::Exit;
+use crate::render::Renderer;
 use crate::usecase::Gateway;
 
 #[derive(Subcommand)]
@@ -400,8 +401,9 @@ pub async fn run(act: Act) -> Exit {
         Err(exit) => return exit,
     };
     if let Some(how) = ask.offline {
-        let worked =
-            offline::work(&ask.config, how, async |gateway| without_gateway(gateway, commands, ask.json).await);
+        let worked = offline::work(&ask.config, how, async |gateway, renderer| {
+            without_gateway(gateway, renderer, commands, ask.json).await
+        });
         return worked.await.err().unwrap_or(Exit::Ok);
     }
     let socket = match operate::socket(&ask) {
@@ -425,11 +427,16 @@ pub async fn run(act: Act) -> Exit {
 }
 
 /// The same commands, on the store itself.
-async fn without_gateway(gateway: &Gateway, commands: Vec<Command>, json: bool) -> Result<(), Exit> {
+async fn without_gateway(
+    gateway: &Gateway,
+    renderer: &Renderer,
+    commands: Vec<Command>,
+    json: bool,
+) -> Result<(), Exit> {
     let user = admin::user_name(own_user().unwrap_or_default());
     for command in commands {
         let Command::Told { told } = command else { return Err(Exit::Usage) };
-        match carry_out(gateway, *told, &user).await {
+        match carry_out(gateway, renderer, *told, &user).await {
             Ok(value) => show(&value, json),
             Err(reason) => {
                 complain(&reason);

@@ -27,17 +27,32 @@ pub fn sentences(value: &Value) -> Option<String> {
         ),
         "known" => format!("Published before: {id}, revision {}.", value["revision"]),
         "taken-back" => format!("Taken back: {} of {id}. Nobody was told.", text("act")),
-        "preview" => preview(value, mailed),
+        "preview" => preview(value),
         _ => return None,
     })
 }
 
-fn preview(value: &Value, mailed: &str) -> String {
+fn preview(value: &Value) -> String {
     let kind = match &value["kind"] {
         Value::String(kind) => kind.clone(),
         other => other.to_string(),
     };
     let title = value.pointer("/title/sv").and_then(Value::as_str).unwrap_or_default();
     let names: Vec<_> = value["components"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    format!("Nothing was done. It would be told as {kind}: {title} ({}). {mailed}", names.join(", "))
+    let figure = |name: &str| value.pointer(&format!("/recipients/{name}")).and_then(Value::as_u64).unwrap_or(0);
+    let count = format!(
+        "{} at once, {} in their daily mail ({} in Swedish, {} in English)",
+        figure("atOnce"),
+        figure("digest"),
+        figure("inSwedish"),
+        figure("inEnglish")
+    );
+    let mut text = format!("Nothing was done. It would be told as {kind}: {title} ({}).\n", names.join(", "));
+    if value["mailed"] == true {
+        let part = |name: &str| value.pointer(&format!("/mail/{name}")).and_then(Value::as_str).unwrap_or_default();
+        text.push_str(&format!("Mailed to {count}:\n\n{}\n\n{}", part("subject"), part("text").trim_end()));
+    } else {
+        text.push_str("Nobody would be mailed.");
+    }
+    text
 }

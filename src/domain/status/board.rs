@@ -65,6 +65,13 @@ impl Board {
         }
     }
 
+    /// Whether a subject ended before a time, or so long ago that it is not kept.
+    pub fn ended_before(&self, subject: Uuid, at: Timestamp) -> bool {
+        let incident = self.incidents.iter().find(|i| i.id == subject).map(|i| i.resolved_at.or(i.withdrawn_at));
+        let maintenance = self.maintenances.iter().find(|m| m.id == subject).map(|m| m.ended_at);
+        incident.or(maintenance).is_none_or(|ended| ended.is_some_and(|ended| ended < at))
+    }
+
     /// A component by its id, archived or not.
     pub fn component(&self, id: Uuid) -> Option<&Component> {
         self.components.iter().chain(&self.archived).find(|component| component.id == id)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Audience;
-use super::choice::{Choices, Mode, SUBSCRIPTIONS_MAX, Subscription};
+use super::choice::{Choices, Mode, SUBSCRIPTIONS_MAX, Subscription, Target};
 use super::event::Event;
 use crate::domain::language::Language;
 use crate::domain::mail_address::MailAddress;
@@ -363,6 +363,14 @@ impl Subscriber {
     /// The region takes it off a list. Who has chosen nothing besides has left with it.
     pub fn drop_from(&mut self, list: &str, now: Timestamp) {
         self.lists.retain(|membership| membership.list != list);
+        if self.lists.is_empty() && self.subscriptions.is_empty() && self.state == SubscriberState::Active {
+            self.enter(SubscriberState::Left, now);
+        }
+    }
+
+    /// What it followed is over. Who has chosen nothing besides has left with it.
+    pub fn end_following(&mut self, subject: Uuid, now: Timestamp) {
+        self.subscriptions.retain(|subscription| subscription.target != Target::Subject(subject));
         if self.lists.is_empty() && self.subscriptions.is_empty() && self.state == SubscriberState::Active {
             self.enter(SubscriberState::Left, now);
         }

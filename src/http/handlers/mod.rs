@@ -12,4 +12,5 @@ pub mod staff;
 pub mod status;
 pub mod subscribe;
 pub mod subscribe_pages;
+pub mod support_pages;
 pub mod tickets;

@@ -13,11 +13,13 @@ use super::super::wire::status::{
     PutMaintenance, PutSeries, Reading,
 };
 use super::super::wire::status_view::{
-    IncidentList, MaintenanceList, PendingList, SeriesList, StatusOutcome, WireIncident, WireMaintenance, WirePending,
-    WireSeries,
+    IncidentList, MaintenanceList, PendingList, SeriesList, StatusOutcome, WireIncident, WireMail, WireMaintenance,
+    WirePending, WireSeries,
 };
+use crate::domain::language::Language;
 use crate::domain::status::act::Act;
 use crate::domain::status::subject::Subject;
+use crate::render::notices::{LEAVE_MARK, MANAGE_MARK};
 use crate::usecase::Refusal;
 use crate::usecase::status::{Author, Outcome, Publication};
 
@@ -194,7 +196,15 @@ async fn go_on(api: &Api, call: &Call, act: Act, hold: Option<u32>) -> Result<An
 }
 
 async fn preview(api: &Api, author: &Author, act: &Act) -> Result<Answer, Problem> {
-    Ok(Answer::ok(&StatusOutcome::preview(&api.gateway.preview(author, act).await?)))
+    let preview = api.gateway.preview(author, act).await?;
+    let recipients = api.gateway.count_recipients(&preview.event).await?;
+    let mut mails = Vec::new();
+    for language in [Language::Sv, Language::En].into_iter().filter(|_| preview.event.notify) {
+        let notice = api.renderer.notice(&preview.event, language).map_err(|_| Problem::new("internal"))?;
+        let text = notice.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…");
+        mails.push(WireMail { language: language.tag(), subject: notice.subject, text });
+    }
+    Ok(Answer::ok(&StatusOutcome::preview(&preview, recipients, mails)))
 }
 
 pub(super) fn author(call: &Call) -> Result<Author, Problem> {

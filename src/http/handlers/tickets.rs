@@ -23,7 +23,12 @@ use crate::usecase::tickets::{ReportRequest, ReporterFrom, SupportRefusal, Ticke
 pub async fn support(api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
     let catalog = api.gateway.catalog();
     let desk = desk(&api)?;
-    std::future::ready(Ok(Answer::ok(&WireSupport::of(&desk, &catalog.offered_services())))).await
+    std::future::ready(Ok(Answer::ok(&WireSupport::of(
+        &desk,
+        &catalog.offered_services(),
+        api.renderer.support_telephone(),
+    ))))
+    .await
 }
 
 pub(super) fn desk(api: &Api) -> Result<SupportDesk, Problem> {
@@ -44,22 +49,23 @@ pub async fn submit(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     report.reporter.person = visitor.as_ref().map(|visitor| visitor.hsa_id.clone());
     let from = visitor.as_ref().map_or(ReporterFrom::Anyone(call.address), ReporterFrom::Staff);
     let request = ReportRequest { from, key: &key, body_digest: sha256(&[&call.body]), request: &call.request_id };
-    let reported = api.gateway.report(&request, &report).await.map_err(|refusal| told(refusal, &desk))?;
+    let reported = api.gateway.report(&request, &report).await.map_err(|refusal| told(&api, refusal))?;
     let place = match call.door {
         Door::Public => format!("/v1/tickets/{}", reported.token),
         Door::Portal | Door::Staff => format!("/v1/tickets/{}", reported.ticket.id),
     };
-    let answer = Answer::created(&TicketReceived::of(&reported, &desk)).header("location", place);
+    let answer =
+        Answer::created(&TicketReceived::of(&reported, api.renderer.support_telephone().0)).header("location", place);
     let answer = answer.etag(reported.version);
     Ok(if reported.replayed { answer.header("idempotency-status", "replayed") } else { answer })
 }
 
 /// Whoever is told to wait is told whom to ring.
-fn told(refusal: Refusal, desk: &SupportDesk) -> Problem {
+pub(super) fn told(api: &Api, refusal: Refusal) -> Problem {
     let limited =
         matches!(refusal, Refusal::Support(SupportRefusal::TooManyFromHere(_) | SupportRefusal::TooManyByReporter(_)));
     let problem = Problem::from(refusal);
-    if limited { problem.with("telephone", desk.telephone.clone()) } else { problem }
+    if limited { problem.with("telephone", api.renderer.support_telephone().0) } else { problem }
 }
 
 /// Who reports, as the directory knows them; none without a mail address.
@@ -165,7 +171,7 @@ async fn act(api: &Api, call: &Call, act: TicketAct) -> Result<Answer, Problem> 
 pub async fn tie(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let (id, seen) = (call.id()?, call.if_match()?);
     let incident = call.read::<TieTicket>()?.incident;
-    let author = Author::Administrator(call.visitor()?);
+    let author = Author::Support(call.visitor()?);
     let (version, ticket) = api.gateway.tie_ticket(&author, id, Some(seen), incident).await?;
     Ok(Answer::ok(&TicketChanged::of(version, &ticket)).etag(version))
 }

@@ -1,7 +1,7 @@
 //! The support's routes: tickets, questions asked often.
 
-use super::{Method, Need, Route, SMALL_BYTES, STAFF, STAFF_PUBLIC, Speaks};
-use crate::http::handlers::{faq, tickets};
+use super::{Method, Need, PUBLIC, Route, SMALL_BYTES, STAFF, STAFF_PUBLIC, Speaks};
+use crate::http::handlers::{faq, support_pages as pages, tickets};
 
 use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
@@ -41,4 +41,15 @@ pub static SUPPORT: &[Route] = &[
         Some("PutFaq"), SMALL_BYTES, (204, None), &[], &[IfMatchOrNone], faq::put),
     route!(Delete "/v1/faq/{slug}", STAFF, "deleteFaq", "Ta bort en fråga", "Delete a question",
         None, 0, (204, None), &[], &[IfMatch], faq::delete),
+    page!(Get "/support", Pages, "supportPage", "Vad behöver du hjälp med?", "What do you need help with?", &[], pages::support),
+    page!(Get "/support/felanmalan", Pages, "faultForm", "Anmäl ett fel", "Report a fault", &["kod"], pages::fault_form),
+    page!(Post "/support/felanmalan", Pages, "sendFault", "Skicka felanmälan", "Send the fault report", &[], pages::send_fault),
+    page!(Get "/support/anvandarstod", Pages, "helpForm", "Fråga hur man gör", "Ask how to do something", &[], pages::help_form),
+    page!(Post "/support/anvandarstod", Pages, "sendHelp", "Skicka frågan", "Send the question", &[], pages::send_help),
+    page!(Get "/support/bestallning", Pages, "orderForm", "Beställ en tjänst", "Order a service", &[], pages::order_form),
+    page!(Post "/support/bestallning", Pages, "sendOrder", "Skicka beställningen", "Send the order", &[], pages::send_order),
+    page!(Get "/support/arende/{token}", Pages, "ticketPage", "Ditt ärende", "Your ticket", &["skickat"], pages::ticket),
+    page!(Post "/support/arende/{token}", Pages, "writeTicketPage", "Skriv till ditt ärende", "Write to your ticket", &[], pages::write),
+    page!(Get "/fragor-och-svar", Pages, "faqPage", "Frågor och svar", "Questions and answers", &[], pages::faq),
+    page!(Get "/fragor-och-svar/{slug}", Pages, "faqEntryPage", "En fråga med svar", "One question with its answer", &[], pages::faq_entry),
 ];

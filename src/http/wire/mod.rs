@@ -9,3 +9,4 @@ pub mod status_view;
 pub mod subscribe;
 pub mod subscribe_form;
 pub mod ticket;
+pub mod ticket_form;

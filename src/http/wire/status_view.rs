@@ -15,7 +15,7 @@ use crate::domain::status::component::{Component, ComponentStatus, Group};
 use crate::domain::status::event::EventKind;
 use crate::domain::status::recurrence::Series;
 use crate::domain::status::subject::{Affected, Impact, Incident, Maintenance, Update};
-use crate::usecase::status::{Outcome, Pending, Preview};
+use crate::usecase::status::{Outcome, Pending, Preview, Recipients};
 
 /// What became of an act: `published`, `held` until `publishAt`, `known` when the same request came before, or
 /// `preview` when nothing was done.
@@ -51,6 +51,27 @@ pub struct WirePreview {
     pub components: Vec<WireTexts>,
     #[schema(value_type = String, format = DateTime)]
     pub not_after: Timestamp,
+    pub recipients: WireRecipients,
+    /// The mail in Swedish and English; none where nobody is mailed.
+    pub mails: Vec<WireMail>,
+}
+
+/// How many would be mailed: at once, in their daily mail, and of both in each language.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WireRecipients {
+    pub at_once: u64,
+    pub digest: u64,
+    pub in_swedish: u64,
+    pub in_english: u64,
+}
+
+/// A mail as it would look; a recipient's own links stand as …
+#[derive(Serialize, ToSchema)]
+pub struct WireMail {
+    pub language: &'static str,
+    pub subject: String,
+    pub text: String,
 }
 
 impl StatusOutcome {
@@ -83,7 +104,8 @@ impl StatusOutcome {
         }
     }
 
-    pub fn preview(preview: &Preview) -> StatusOutcome {
+    pub fn preview(preview: &Preview, recipients: Recipients, mails: Vec<WireMail>) -> StatusOutcome {
+        let Recipients { at_once, digest, in_swedish, in_english } = recipients;
         let event = &preview.event;
         StatusOutcome {
             state: "preview",
@@ -98,6 +120,8 @@ impl StatusOutcome {
                 title: WireTexts::of(event.subject.title()),
                 components: event.components.iter().map(|component| WireTexts::of(&component.name)).collect(),
                 not_after: event.not_after,
+                recipients: WireRecipients { at_once, digest, in_swedish, in_english },
+                mails,
             }),
         }
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::case::{WireDocument, WireHistory, text};
 use super::region::WireTexts;
 use crate::domain::case::{Awaiting, State};
+use crate::domain::clinic::{Texts, is_case_type_id};
 use crate::domain::id::{HsaId, Private};
 use crate::domain::language::Language;
 use crate::domain::mail_address::MailAddress;
@@ -208,11 +209,11 @@ impl WireOrder {
 
 impl WireClinicOrder {
     pub fn read(self) -> Result<ClinicOrder, Problem> {
-        if self.case_types.len() > CASE_TYPES_MAX {
+        if self.case_types.len() > CASE_TYPES_MAX || !self.case_types.iter().all(|id| is_case_type_id(id)) {
             return Err(Problem::new("malformed-value").at(
                 "/order/clinic/caseTypes",
-                format!("Högst {CASE_TYPES_MAX}."),
-                format!("At most {CASE_TYPES_MAX}."),
+                format!("Högst {CASE_TYPES_MAX}, skrivna som i mottagningarnas listor."),
+                format!("At most {CASE_TYPES_MAX}, written as in the clinics' lists."),
             ));
         }
         let plain = |value, pointer| text(value, pointer, LINE_LEN_MAX).map(|text| text.expose().trim().to_owned());
@@ -277,7 +278,7 @@ pub struct TicketReceived {
 }
 
 impl TicketReceived {
-    pub fn of(reported: &Reported, desk: &SupportDesk) -> TicketReceived {
+    pub fn of(reported: &Reported, telephone: &str) -> TicketReceived {
         let errand = &reported.ticket.errand;
         let urgent = errand.priority == crate::domain::ticket::Priority::One;
         TicketReceived {
@@ -285,7 +286,7 @@ impl TicketReceived {
             token: reported.token.clone(),
             priority: errand.priority.into(),
             answered_by: reported.ticket.answered_by,
-            call_now: urgent.then(|| desk.telephone.clone()),
+            call_now: urgent.then(|| telephone.to_owned()),
         }
     }
 }
@@ -474,10 +475,10 @@ pub struct WireService {
 }
 
 impl WireSupport {
-    pub fn of(desk: &SupportDesk, services: &[&SupportService]) -> WireSupport {
+    pub fn of(desk: &SupportDesk, services: &[&SupportService], (telephone, hours): (&str, &Texts)) -> WireSupport {
         WireSupport {
-            telephone: desk.telephone.clone(),
-            telephone_hours: WireTexts::of(&desk.telephone_hours),
+            telephone: telephone.to_owned(),
+            telephone_hours: WireTexts::of(hours),
             local_it: WireTexts::of(&desk.local_it),
             services: services
                 .iter()

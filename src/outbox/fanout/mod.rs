@@ -275,6 +275,7 @@ impl Fanout {
             }
             Delivery::Rejected { trouble, .. } => (&self.counters.rejected, Outcome::Rejected(code(trouble))),
         };
+        self.gateway.note_smarthost(outcome != Outcome::NotTried);
         counter.fetch_add(1, Ordering::Relaxed);
         outcome
     }

@@ -68,3 +68,19 @@ pub fn list_members(slug: &str) -> Key {
 pub fn member_of_list(key: &Key) -> Option<Uuid> {
     Uuid::from_slice(key.as_bytes().last_chunk::<16>()?).ok()
 }
+
+/// Who follows one incident or maintenance.
+pub fn subject_follower(subject: Uuid, id: Uuid) -> Key {
+    key(&[b"i-subject-follower", subject.as_bytes(), id.as_bytes()])
+}
+
+pub fn subject_followers() -> Key {
+    prefix(&[b"i-subject-follower"])
+}
+
+/// The subject and the subscriber that a key of `subject_follower` names.
+pub fn follower_of_subject(key: &Key) -> Option<(Uuid, Uuid)> {
+    // Both ids may hold a zero byte: they stand at fixed places from the end.
+    let (subject, id) = key.as_bytes().last_chunk::<33>()?.split_first_chunk::<16>()?;
+    Some((Uuid::from_bytes(*subject), Uuid::from_slice(id.get(1..)?).ok()?))
+}

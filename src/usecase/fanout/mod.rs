@@ -136,7 +136,7 @@ impl Gateway {
         self.write_ledger(Change::new()).await
     }
 
-    /// In how many seconds something waits for its time, and whether settlements wait to be written.
+    /// The second, since 1970, in which something is due next, and whether settlements wait to be written.
     pub fn next_delivery(&self) -> (Option<u32>, bool) {
         let written = self.fanout.ledger();
         (written.ledger.next_due(), written.ledger.has_dirty())

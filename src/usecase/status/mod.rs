@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `author` | who acts |
 //! | `publish` | an act at once: one change with record, event and log line |
+//! | `preview` | what an act would come to, and for how many |
 //! | `pending` | an act held, taken back, or published when its time has come |
 //! | `clock` | what time demands, in time's order |
 //! | `series` | maintenances that come again |
@@ -16,6 +17,7 @@ mod board;
 mod clock;
 mod components;
 mod pending;
+mod preview;
 mod publish;
 mod records;
 mod series;
@@ -39,7 +41,8 @@ use crate::store::{Append, Chain, Change, ReadError, Store};
 
 pub use self::author::Author;
 pub use self::components::{ComponentDraft, GroupDraft};
-pub use self::publish::{Outcome, Preview, Publication};
+pub use self::preview::{Preview, Recipients};
+pub use self::publish::{Outcome, Publication};
 pub use self::records::Pending;
 
 /// The region's own rules of telling.

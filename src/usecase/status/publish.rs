@@ -54,14 +54,6 @@ pub enum Outcome {
     },
 }
 
-/// What an act would come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preview {
-    /// As it would be told now.
-    pub event: Event,
-    pub revision: u32,
-}
-
 /// An act worked out, not yet written.
 pub(super) struct Composed {
     pub before: Option<At<Subject>>,
@@ -100,14 +92,6 @@ impl Gateway {
     pub async fn publish_at_once(&self, author: &Author, act: &Act) -> Result<Published, Refusal> {
         self.permit_telling(author)?;
         self.publish_now(author, act, self.new_id(self.now())?).await
-    }
-
-    /// What would be told; nothing is changed.
-    pub async fn preview(&self, author: &Author, act: &Act) -> Result<Preview, Refusal> {
-        self.permit_telling(author)?;
-        let now = self.now();
-        let event = self.compose(author, act, self.new_id(now)?, now).await?.event;
-        Ok(Preview { revision: event.subject.revision(), event })
     }
 
     /// The act applied to what stands in the store.

@@ -68,7 +68,7 @@ impl Gateway {
         self.log_in(&mut change, &line, self.now())?;
         self.commit_common(change).await?;
         for id in self.members(&list.slug).await? {
-            self.change_member(id, |subscriber, head, now| {
+            self.change_subscriber(id, |subscriber, head, now| {
                 subscriber.join(list, head, now);
             })
             .await?;
@@ -141,7 +141,7 @@ impl Gateway {
         for address in addresses {
             let Some(at) = self.subscriber_of(address, list.audience).await? else { continue };
             if at.record.lists.iter().any(|membership| membership.list == slug) {
-                self.change_member(at.record.id, |subscriber, _, now| subscriber.drop_from(slug, now)).await?;
+                self.change_subscriber(at.record.id, |subscriber, _, now| subscriber.drop_from(slug, now)).await?;
                 dropped += 1;
             }
         }
@@ -160,7 +160,7 @@ impl Gateway {
         Ok((list, members))
     }
 
-    async fn change_member(
+    pub(super) async fn change_subscriber(
         &self,
         id: Uuid,
         act: impl Fn(&mut Subscriber, u64, jiff::Timestamp),

@@ -35,11 +35,11 @@ use crate::admit::Wait;
 use crate::crypto::Digest;
 use crate::domain::mail_address::MailAddress;
 use crate::domain::status::Audience;
-use crate::domain::status::choice::ChoiceFault;
+use crate::domain::status::choice::{ChoiceFault, Target};
 use crate::domain::status::edition::Edition;
 use crate::domain::status::subscriber::{Evidence, List, Subscriber};
 use crate::store::record::{Record, decode, encode};
-use crate::store::{Change, CommitError, ReadError, key};
+use crate::store::{Change, CommitError, Key, ReadError, key};
 
 /// Tries of one act when somebody else writes to the same subscriber meanwhile.
 const TRIES: u32 = 5;
@@ -106,7 +106,8 @@ impl std::fmt::Display for SubscribeError {
             }
             SubscribeError::LinkUnknown => f.write_str("the link is unknown"),
             SubscribeError::ListMalformed => f.write_str(
-                "a list is named by a-z, digits and single hyphens, and its title is 1 to 120 characters on one line",
+                "a list is named by a-z, digits and single hyphens, its title is 1 to 120 characters on one line, and its \
+                 audience never changes",
             ),
             SubscribeError::Refused(refusal) => refusal.fmt(f),
         }
@@ -234,14 +235,20 @@ fn rewrite(change: &mut Change, before: &At<Subscriber>, after: &Subscriber) {
 }
 
 fn relist(change: &mut Change, before: Option<&Subscriber>, after: &Subscriber) {
-    let places = |subscriber: &Subscriber| {
-        let forget = subscriber.forget_at().map(|at| key::subscriber_forget(at, subscriber.id));
-        let lists = subscriber.lists.iter().map(|membership| key::list_member(&membership.list, subscriber.id));
-        lists.chain(forget).collect::<Vec<_>>()
-    };
     let (old, new) = (before.map(places).unwrap_or_default(), places(after));
     old.iter().filter(|place| !new.contains(place)).for_each(|place| change.unindex(place.clone()));
     new.iter().filter(|place| !old.contains(place)).for_each(|place| change.index(place.clone()));
+}
+
+/// The index keys of a subscriber.
+fn places(subscriber: &Subscriber) -> Vec<Key> {
+    let forget = subscriber.forget_at().map(|at| key::subscriber_forget(at, subscriber.id));
+    let lists = subscriber.lists.iter().map(|membership| key::list_member(&membership.list, subscriber.id));
+    let followed = subscriber.subscriptions.iter().filter_map(|subscription| match subscription.target {
+        Target::Subject(subject) => Some(key::subject_follower(subject, subscriber.id)),
+        _ => None,
+    });
+    lists.chain(forget).chain(followed).collect()
 }
 
 /// Whether somebody else wrote to the same record meanwhile: to be tried again.

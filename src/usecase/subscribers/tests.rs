@@ -358,8 +358,8 @@ async fn what_has_had_its_time_is_forgotten_and_what_has_not_stays() {
     region.forget().await;
     assert!(region.gateway().suppression(&mail("studsar@example.test")).await.unwrap().is_none());
     assert!(region.gateway().may_be_mailed(&active.id).await.unwrap());
-    let count = region.gateway().count_subscribers(Audience::Staff).await.unwrap();
-    assert_eq!(count, upkeep::SubscriberCount { active: 1, ..Default::default() });
+    let count = region.gateway().count_subscribers().await.unwrap();
+    assert_eq!(count[&Audience::Staff], upkeep::SubscriberCount { active: 1, ..Default::default() });
 }
 
 impl Region {
@@ -368,6 +368,30 @@ impl Region {
         self.letters().await;
         self.subscribe(address).await
     }
+}
+
+#[tokio::test]
+async fn who_followed_one_event_only_is_let_go_when_it_has_long_been_over() {
+    let region = Region::start().await;
+    let subscriber = region.subscribe(TOLVAN).await;
+    let list = region.subscribe_after_letters("lista@example.test").await;
+    let follow = |subscriber: &Subscriber, subject: Target| {
+        let choices = Choices { subscriptions: vec![Subscription::of(subject)], ..everything() };
+        Subscriber { subscriptions: choices.subscriptions, ..subscriber.clone() }
+    };
+    for (who, subject) in [(&subscriber, Target::Subject(Uuid::from_u128(7))), (&list, Target::All)] {
+        let before = region.gateway().subscriber(who.id).await.unwrap().unwrap();
+        let mut change = Change::new();
+        rewrite(&mut change, &before, &follow(who, subject));
+        region.gateway().commit_common(change).await.unwrap();
+    }
+    // The board does not keep what is so long over; what it keeps, it judges itself.
+    region.gateway().end_followings().await.unwrap();
+    assert_eq!(region.found(TOLVAN).await.unwrap().state, SubscriberState::Left);
+    assert!(region.found("lista@example.test").await.unwrap().is_active());
+    assert!(!region.gateway().may_be_mailed(&subscriber.id).await.unwrap());
+    let left = region.gateway().common.scan(crate::store::Range::prefix(&key::subject_followers()), 10).await.unwrap();
+    assert!(left.is_empty());
 }
 
 #[tokio::test]
@@ -392,7 +416,7 @@ async fn two_who_sign_the_same_address_up_at_once_make_one_subscriber() {
     let (one, other) = tokio::join!(gateway.sign_up(network(1), sign_up), gateway.sign_up(network(2), sign_up));
     one.unwrap();
     other.unwrap();
-    assert_eq!(gateway.count_subscribers(Audience::Staff).await.unwrap().pending, 1);
+    assert_eq!(gateway.count_subscribers().await.unwrap()[&Audience::Staff].pending, 1);
     assert_eq!(region.letters().await.len(), 2);
 }
 

@@ -1,10 +1,12 @@
 //! What ends an address: it bounces, complains, is kept from mail by an operator, or its time is up. What is kept then
 //! is a keyed hash and a reason, as long as it does somebody good.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{SubscribeError, Suppression, TRIES, is_overtaken, rewrite};
+use super::{SubscribeError, Suppression, TRIES, is_overtaken, places, rewrite};
 use crate::crypto::Digest;
 use crate::domain::mail_address::MailAddress;
 use crate::domain::status::Audience;
@@ -19,6 +21,9 @@ use crate::usecase::{Gateway, Refusal};
 const BATCH: usize = 200;
 /// Who left is not brought back by an import for so long; an address that bounced is a stranger's afterwards.
 const SUPPRESSED_DAYS: i64 = 3 * 365;
+
+/// A subject that is over is followed so much longer: its last mail may still be on its way.
+const FOLLOWED_FURTHER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How many subscribers there are of each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -118,18 +123,17 @@ impl Gateway {
         Ok(!found.is_empty())
     }
 
-    pub async fn count_subscribers(&self, audience: Audience) -> Result<SubscriberCount, Refusal> {
-        let mut count = SubscriberCount::default();
+    /// How many there are for each audience; walks through all.
+    pub async fn count_subscribers(&self) -> Result<BTreeMap<Audience, SubscriberCount>, Refusal> {
+        let mut counts = BTreeMap::from(Audience::ALL.map(|audience| (audience, SubscriberCount::default())));
         let mut range = Range::prefix(&key::subscribers());
         loop {
             let page = self.common.scan(range.clone(), BATCH).await?;
-            let Some((last, _)) = page.last() else { return Ok(count) };
+            let Some((last, _)) = page.last() else { return Ok(counts) };
             range = range.after(last);
             for (_, found) in &page {
                 let subscriber: Subscriber = decode(&found.value)?;
-                if subscriber.audience != audience {
-                    continue;
-                }
+                let count = counts.entry(subscriber.audience).or_default();
                 match subscriber.state {
                     SubscriberState::Pending => count.pending += 1,
                     SubscriberState::Active => count.active += 1,
@@ -168,6 +172,24 @@ impl Gateway {
         }
         // Whoever could not be forgotten is not tried again in the same round.
         Ok(forgotten == BATCH || ended.len() == BATCH)
+    }
+
+    /// Ends what was followed to its end: who followed nothing else has no mail to wait for and is let go.
+    pub async fn end_followings(&self) -> Result<(), SubscribeError> {
+        let (board, now) = (self.board(), self.now());
+        let mut range = Range::prefix(&key::subject_followers());
+        loop {
+            let page = self.common.scan(range.clone(), BATCH).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = range.after(last);
+            for (index, _) in &page {
+                if let Some((subject, id)) = key::follower_of_subject(index)
+                    && board.ended_before(subject, now.saturating_sub(FOLLOWED_FURTHER).unwrap_or(now))
+                {
+                    self.change_subscriber(id, |subscriber, _, now| subscriber.end_following(subject, now)).await?;
+                }
+            }
+        }
     }
 
     async fn forget_if_due(&self, id: Uuid, now: Timestamp) -> Result<(), SubscribeError> {
@@ -210,12 +232,7 @@ impl Gateway {
         if let Some(entry) = self.common.get(&address).await? {
             change.remove(address, entry.version);
         }
-        if let Some(due) = subscriber.forget_at() {
-            change.unindex(key::subscriber_forget(due, subscriber.id));
-        }
-        for membership in &subscriber.lists {
-            change.unindex(key::list_member(&membership.list, subscriber.id));
-        }
+        places(subscriber).into_iter().for_each(|place| change.unindex(place));
         Ok(())
     }
 

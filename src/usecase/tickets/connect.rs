@@ -55,8 +55,9 @@ impl Gateway {
             return Err(SupportRefusal::ClinicExists.into());
         }
         let opening = self.support_desk(&catalog)?.record.opening;
+        let wished: BTreeSet<&String> = order.case_types.iter().collect();
         let (offered, unknown): (Vec<_>, Vec<_>) =
-            order.case_types.iter().map(|id| (id, model(&catalog, id))).partition(|(_, model)| model.is_some());
+            wished.into_iter().map(|id| (id, model(&catalog, id))).partition(|(_, model)| model.is_some());
         let manager_has_post = !posts_of(&self.common, &order.manager).await?.is_empty();
         let connection = Connection {
             clinic: Clinic {

@@ -43,7 +43,7 @@ impl Gateway {
         if version.is_none() && catalog.faq.len() >= ENTRIES_MAX {
             return Err(SupportRefusal::TooManyQuestions.into());
         }
-        if let Author::Administrator(_) = author {
+        if let Author::Support(_) = author {
             let kept = current.filter(|at| at.record.reads_as(&entry)).map(|at| at.record.updated);
             entry.updated = kept.unwrap_or_else(|| local_date(self.now()));
         }
@@ -62,10 +62,11 @@ impl Gateway {
         self.commit_region(change, author.line("faq-delete")).await
     }
 
-    fn permit_support(&self, author: &Author) -> Result<(), Refusal> {
+    pub(super) fn permit_support(&self, author: &Author) -> Result<(), Refusal> {
         match author {
-            Author::Administrator(visitor) if !self.catalog().is_support(&visitor.hsa_id) => Err(Refusal::NotPermitted),
-            _ => Ok(()),
+            Author::Operator(_) => Ok(()),
+            Author::Support(visitor) if self.catalog().is_support(&visitor.hsa_id) => Ok(()),
+            Author::Support(_) | Author::Administrator(_) => Err(Refusal::NotPermitted),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The reporter reads and writes by the link of the receipt, which whoever has it may, or writes with a card.
 
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 use super::SupportRefusal;
@@ -9,7 +10,7 @@ use crate::domain::id::Private;
 use crate::domain::letter::LetterKind;
 use crate::domain::policy::{Actor, Deed, decide};
 use crate::domain::ticket::{SupportErrand, Ticket, holds_person_id};
-use crate::store::record::encode;
+use crate::store::record::{decode, encode};
 use crate::store::{Change, CommitError, key};
 use crate::usecase::access::{AccessEntry, Visitor};
 use crate::usecase::kept::{Held, Kept};
@@ -30,6 +31,8 @@ pub enum WriterFrom<'a> {
     },
 }
 
+/// The same words again within this time are the same message.
+const TWICE_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// How often a reporter's word is tried again when support acted at the same moment.
 const TRIES_MAX: u32 = 5;
 
@@ -87,6 +90,9 @@ impl Gateway {
                 visitor.hsa_id.as_str()
             }
         };
+        if self.said_just_now(&before, text).await? {
+            return Ok((version, before));
+        }
         let catalog = self.catalog();
         let now = self.now();
         let mut ticket = before.clone();
@@ -103,5 +109,15 @@ impl Gateway {
         self.log_in(&mut change, &line.at(&ticket.clinic).of(vec![id]), now)?;
         self.commit_common(change).await?;
         Ok((version + 1, ticket))
+    }
+    /// A button that was pressed twice says a thing once.
+    async fn said_just_now(&self, ticket: &Ticket, text: &Private) -> Result<bool, Refusal> {
+        let Some(last) = ticket.documents.last().filter(|last| last.kind == DocumentKind::Message) else {
+            return Ok(false);
+        };
+        let found = self.common.get(&key::document(ticket.id, last.number)).await?.ok_or(Refusal::NotFound)?;
+        let document: Document = decode(&found.value)?;
+        let just_now = self.now().duration_since(last.at) < TWICE_WITHIN;
+        Ok(just_now && document.body == DocumentBody::Text(text.clone()))
     }
 }

@@ -14,13 +14,14 @@ use crate::domain::mail_address::MailAddress;
 use crate::domain::staff::Post;
 use crate::domain::status::Audience;
 use crate::domain::status::act::{Act, Correct, OpenIncident, UpdateIncident};
-use crate::domain::status::subject::{IncidentStatus, Origin};
+use crate::domain::status::component::ComponentStatus;
+use crate::domain::status::subject::{Affected, IncidentStatus, Origin};
 use crate::domain::support::{Promises, SupportService};
 use crate::domain::ticket::{ClinicOrder, Extent, Fault, LoginFault, Matter, Order, Priority, Reporter};
 use crate::store::record::assert_golden;
 use crate::usecase::letters::LetterStore;
 use crate::usecase::region::Author;
-use crate::usecase::status;
+use crate::usecase::status::{self, ComponentDraft};
 use crate::usecase::testing::TestGateway;
 
 const SUPPORTER: &str = "1006";
@@ -46,8 +47,6 @@ fn desk() -> SupportDesk {
     };
     SupportDesk {
         unit: hsa("K001"),
-        telephone: "0771-00 00 00".into(),
-        telephone_hours: texts("Dygnet runt"),
         opening: serde_json::from_str(
             r#"{"hours": [{"days": ["monday", "tuesday"], "from": "08:00", "to": "17:00"}]}"#,
         )
@@ -293,13 +292,18 @@ async fn only_the_support_and_the_reporter_see_a_ticket_and_only_the_right_link_
     }
 }
 
-async fn begun(gateway: &Gateway) -> Uuid {
-    let open = OpenIncident {
+async fn told(gateway: &Gateway, act: Act) -> Uuid {
+    let author = status::Author::Operator { user: "root".into() };
+    gateway.publish_at_once(&author, &act).await.unwrap().subject
+}
+
+fn opening(component: Uuid) -> Act {
+    Act::OpenIncident(Box::new(OpenIncident {
         title: texts("Inloggning fungerar inte"),
         audience: Audience::Staff,
         status: IncidentStatus::Investigating,
-        affected: Vec::new(),
-        body: texts("Ingen kan logga in."),
+        affected: vec![Affected { component, status: ComponentStatus::MajorOutage }],
+        body: texts("Vi letar efter orsaken."),
         started_at: None,
         impact_override: None,
         expected_end: None,
@@ -307,33 +311,24 @@ async fn begun(gateway: &Gateway) -> Uuid {
         reference: None,
         workaround: None,
         origin: Origin::Person,
-        notify: true,
-    };
-    gateway
-        .publish_at_once(&status::Author::Operator { user: "root".into() }, &Act::OpenIncident(Box::new(open)))
-        .await
-        .unwrap()
-        .subject
+        notify: false,
+    }))
 }
 
-async fn over(gateway: &Gateway, id: Uuid) {
-    let update = UpdateIncident {
+fn update(id: Uuid, status: IncidentStatus) -> Act {
+    Act::UpdateIncident(Box::new(UpdateIncident {
         id,
         seen: None,
-        status: IncidentStatus::Resolved,
-        body: texts("Det går att logga in igen."),
+        status,
+        body: texts("Det fungerar igen."),
         title: None,
         affected: None,
         impact_override: None,
         expected_end: None,
         next_update_by: None,
         workaround: None,
-        notify: true,
-    };
-    gateway
-        .publish_at_once(&status::Author::Operator { user: "root".into() }, &Act::UpdateIncident(Box::new(update)))
-        .await
-        .unwrap();
+        notify: false,
+    }))
 }
 
 #[tokio::test]
@@ -344,21 +339,30 @@ async fn who_reported_hears_once_that_the_incident_is_over() {
     let author = operator();
     let tie = |seen, to| gateway.tie_ticket(&author, ticket.id, seen, to);
     assert_eq!(refusal(tie(None, Some(Uuid::from_u128(7))).await), SupportRefusal::IncidentNotOngoing);
-    let id = begun(gateway).await;
+    let login = ComponentDraft {
+        slug: "inloggning".into(),
+        name: texts("Inloggning"),
+        description: Texts::default(),
+        group: None,
+        position: 0,
+        audience: Audience::Staff,
+        external: false,
+    };
+    let root = status::Author::Operator { user: "root".into() };
+    gateway.put_component(&root, login, None).await.unwrap();
+    let id = told(gateway, opening(gateway.board().components[0].id)).await;
     tie(Some(1), Some(id)).await.unwrap();
     assert_eq!(gateway.tickets_tied(id).await.unwrap(), 1);
     letters(&region).await;
     assert_eq!(gateway.tell_mended().await.unwrap(), 0);
-    over(gateway, id).await;
+    told(gateway, update(id, IncidentStatus::Resolved)).await;
     assert_eq!(gateway.tell_mended().await.unwrap(), 1);
     assert_eq!(letters(&region).await, [("ticket-mended", "anna.akesson@region.example".to_owned())]);
     // Nor when it is told again.
     let mended = Correct { id, number: 2, body: texts("Det går att logga in igen nu."), notify: true };
-    gateway
-        .publish_at_once(&status::Author::Operator { user: "root".into() }, &Act::CorrectIncident(mended))
-        .await
-        .unwrap();
+    told(gateway, Act::CorrectIncident(mended)).await;
     assert_eq!(gateway.tell_mended().await.unwrap(), 0);
+    assert_eq!(refusal(tie(None, Some(id)).await), SupportRefusal::IncidentNotOngoing);
 }
 
 #[tokio::test]
@@ -397,7 +401,7 @@ async fn an_order_becomes_a_clinic_with_its_manager_and_its_answer_in_one_go() {
 async fn the_day_of_a_question_changes_with_what_people_read_and_not_with_its_place() {
     let region = region().await;
     let gateway = &region.gateway;
-    let support = Author::Administrator(visitor(SUPPORTER));
+    let support = Author::Support(visitor(SUPPORTER));
     let entry = |answer: &str, position| crate::domain::faq::FaqEntry {
         slug: "kostar-det-nagot".into(),
         audience: Audience::Staff,
@@ -407,7 +411,7 @@ async fn the_day_of_a_question_changes_with_what_people_read_and_not_with_its_pl
         shown: true,
         position,
     };
-    let nurse = Author::Administrator(visitor(NURSE));
+    let nurse = Author::Support(visitor(NURSE));
     assert!(matches!(gateway.put_faq(&nurse, entry("Nej.", 1), None).await, Err(Refusal::NotPermitted)));
     let version = gateway.put_faq(&support, entry("Nej.", 1), Some(None)).await.unwrap();
     let updated = || gateway.catalog().faq["kostar-det-nagot"].record.updated;

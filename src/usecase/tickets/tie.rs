@@ -47,11 +47,7 @@ impl Gateway {
         seen: Option<u64>,
         incident: Option<Uuid>,
     ) -> Result<(u64, Ticket), Refusal> {
-        if let Author::Administrator(visitor) = author
-            && !self.catalog().is_support(&visitor.hsa_id)
-        {
-            return Err(Refusal::NotPermitted);
-        }
+        self.permit_support(author)?;
         let Held { version, case: before } = self.hold::<SupportErrand>(id).await?;
         if seen.is_some_and(|seen| seen != version) {
             return Err(Refusal::Stale { current: Some(version) });
