@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::status::StatusCommand;
 use super::subscriber::{self, SubscriberCommand};
-use super::{Operations, ProbeCommand, probes};
+use super::{NoticeCommand, Operations, ProbeCommand, notices, probes};
 use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts, is_case_type_id};
 use crate::domain::id::HsaId;
 use crate::domain::staff::Post;
@@ -100,6 +100,7 @@ pub enum Command {
         whole: bool,
     },
     Probe(ProbeCommand),
+    Notice(NoticeCommand),
     OutboxList,
     OutboxResend {
         letter: Uuid,
@@ -182,6 +183,7 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
             )
         }
         Command::Probe(command) => probes::carry_out(operations, command, user).await,
+        Command::Notice(command) => notices::carry_out(operations, command).await,
         Command::OutboxList => outbox_list(operations).await,
         Command::OutboxResend { letter } => {
             let of = letter_store(gateway, letter).await?;
@@ -272,6 +274,15 @@ async fn status(operations: &Operations) -> Result<Value, String> {
             "deferredSinceStart": read(&operations.outbox.deferred),
             "smarthostFaultsSinceStart": read(&operations.outbox.session_faults),
             "inDoubtSinceStart": read(&operations.outbox.in_doubt),
+        },
+        "notices": {
+            "unsent": gateway.unsent_notices(),
+            "oldestUnsent": gateway.oldest_unsent_notice(),
+            "acceptedSinceStart": read(&operations.fanout.accepted),
+            "deferredSinceStart": read(&operations.fanout.deferred),
+            "rejectedSinceStart": read(&operations.fanout.rejected),
+            "inDoubtSinceStart": read(&operations.fanout.in_doubt),
+            "smarthostFaultsSinceStart": read(&operations.fanout.session_faults),
         },
     }))
 }

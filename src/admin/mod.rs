@@ -2,6 +2,7 @@
 //! read from the socket's peer credentials: root, or the user that the daemon runs as. What is done is logged.
 
 mod command;
+mod notices;
 mod probes;
 pub mod status;
 mod subscriber;
@@ -21,12 +22,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 pub use self::command::{CaseTypeFile, ClockCommand, Command, LogStore};
+pub use self::notices::NoticeCommand;
 pub use self::probes::ProbeCommand;
 pub use self::subscriber::{ImportLine, ListFile, SubscriberCommand};
 pub use self::support::SupportCommand;
 use crate::jobs::probes::Prober;
 use crate::mail::Mailer;
-use crate::outbox::Counters;
+use crate::outbox::{Counters, fanout};
 use crate::render::Renderer;
 use crate::usecase::Gateway;
 
@@ -55,6 +57,7 @@ pub type Steer = Arc<dyn Fn(jiff::Timestamp) + Send + Sync>;
 pub struct Operations {
     pub gateway: Arc<Gateway>,
     pub outbox: Arc<Counters>,
+    pub fanout: Arc<fanout::Counters>,
     pub prober: Arc<Prober>,
     pub mailer: Arc<Mailer>,
     pub facts: Arc<Facts>,

@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod man;
+mod notice;
 mod offline;
 mod operate;
 mod probe;
@@ -138,6 +139,16 @@ enum Command {
     Probe {
         #[command(subcommand)]
         act: probe::ProbeAct,
+    },
+    /// What became of notices to subscribers.
+    Notice {
+        #[command(subcommand)]
+        act: notice::NoticeAct,
+    },
+    /// Letters that came back.
+    Bounce {
+        #[command(subcommand)]
+        act: notice::BounceAct,
     },
     /// Letters that were given up.
     Outbox {

@@ -78,6 +78,8 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
         Line::Ticket { act } => support::tickets(act)?,
         Line::Faq { act } => support::faq(act)?,
         Line::Probe { act } => super::probe::commands(act)?,
+        Line::Notice { act } => super::notice::notices(act),
+        Line::Bounce { act } => super::notice::bounces(act)?,
         Line::Outbox { act } => match act {
             OutboxAct::List(ask) => (vec![Command::OutboxList], ask),
             OutboxAct::Resend { letter, ask } => (vec![Command::OutboxResend { letter }], ask),

@@ -435,6 +435,8 @@ fn limits(scrutiny: &mut Scrutiny, limits: &file::Limits) -> LimitsSettings {
         (&limits.public_page_per_minute, &mut settings.public_page, Period::Minute),
         (&limits.sign_up_network_per_hour, &mut settings.sign_up_network, Period::Hour),
         (&limits.sign_up_per_hour, &mut settings.sign_up, Period::Hour),
+        (&limits.ticket_per_hour, &mut settings.tickets, Period::Hour),
+        (&limits.reporter_per_hour, &mut settings.reporter, Period::Hour),
     ];
     for (value, setting, period) in chosen {
         let Some(value) = value else { continue };

@@ -209,6 +209,8 @@ pub struct Limits {
     pub public_page_per_minute: Option<Spanned<u32>>,
     pub sign_up_network_per_hour: Option<Spanned<u32>>,
     pub sign_up_per_hour: Option<Spanned<u32>>,
+    pub ticket_per_hour: Option<Spanned<u32>>,
+    pub reporter_per_hour: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -224,6 +224,7 @@ impl Daemon {
         let operations = Operations {
             gateway: gateway.clone(),
             outbox: counters,
+            fanout: fanout.counters.clone(),
             prober: prober.clone(),
             mailer: mailer.clone(),
             facts: Arc::new(facts(&config, addresses)),
@@ -245,6 +246,7 @@ impl Daemon {
         }
         tasks.spawn(admin::serve(admin, operations, stopped.clone()));
         tasks.spawn(fanout.run(outbox_stopped.clone()));
+        tasks.spawn(jobs::bounces::run(gateway.clone(), config.incoming_maildir.clone(), stopped.clone()));
         tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
         tasks.spawn(jobs::tickets::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
@@ -480,6 +482,7 @@ async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Rec
             }
         }
         forget_subscribers(&gateway).await;
+        forget_notices(&gateway).await;
         if rounds.is_multiple_of(REFRESH_ROUNDS)
             && let Err(error) = gateway.refresh_catalog().await
         {
@@ -489,6 +492,19 @@ async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Rec
             && let Err(error) = gateway.end_followings().await
         {
             tracing::error!(event = "upkeep.followings", %error, "what was followed to its end could not be ended");
+        }
+    }
+}
+
+async fn forget_notices(gateway: &Gateway) {
+    for _ in 0..BATCHES_A_ROUND {
+        match gateway.forget_notices().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::error!(event = "upkeep.notices", %error, "upkeep of notices failed; the next round tries again");
+                return;
+            }
         }
     }
 }

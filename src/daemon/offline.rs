@@ -11,12 +11,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::publishing::copier;
-use super::{StartError, SystemClock, blocking, build_gateway, open_store, outbox_settings};
+use super::{StartError, SystemClock, blocking, build_gateway, fanout, open_store, outbox_settings};
 use crate::admit::Limits;
 use crate::config::Config;
 use crate::domain::time::Clock;
 use crate::jobs::publisher::{PublishError, Publisher};
 use crate::mail::Mailer;
+use crate::outbox::fanout::Fanout;
 use crate::outbox::{Counters, Outbox};
 use crate::render::Renderer;
 use crate::store::Store;
@@ -47,6 +48,7 @@ pub struct Offline {
     mailer: Arc<Mailer>,
     publisher: Publisher,
     outbox: Arc<Outbox>,
+    fanout: Arc<Fanout>,
 }
 
 impl Offline {
@@ -65,10 +67,11 @@ impl Offline {
         let renderer = Arc::new(renderer.map_err(StartError::from)?);
         let mailer = Arc::new(Mailer::new(config.mail.clone()).map_err(StartError::from)?);
         let publisher = copier(config, &gateway, &renderer);
+        let fanout = fanout(config, &gateway, &mailer, &renderer);
         let (settings, counters) = (outbox_settings(config), Arc::<Counters>::default());
         let outbox =
             Outbox::new(gateway.clone(), LetterStore::Common, mailer.clone(), renderer.clone(), settings, counters);
-        Ok(Offline { gateway, renderer, mailer, publisher, outbox: Arc::new(outbox) })
+        Ok(Offline { gateway, renderer, mailer, publisher, outbox: Arc::new(outbox), fanout })
     }
 
     /// Renews the copy of the public pages.
@@ -80,7 +83,8 @@ impl Offline {
     /// gateway runs again.
     pub async fn send(&self, at_most: Duration) -> Result<usize, OfflineError> {
         let (stop, stopped) = watch::channel(false);
-        let sending = tokio::spawn(self.outbox.clone().run(stopped));
+        let letters = tokio::spawn(self.outbox.clone().run(stopped.clone()));
+        let notices = tokio::spawn(self.fanout.clone().run(stopped));
         let all_sent = async {
             while self.owed().await? > 0 {
                 tokio::time::sleep(LOOK).await;
@@ -90,15 +94,16 @@ impl Offline {
         let ended = tokio::time::timeout(at_most, all_sent).await;
         stop.send_replace(true);
         // What is under way is settled before the store closes.
-        let _ = sending.await;
+        let _ = tokio::join!(letters, notices);
         ended.unwrap_or(Ok(()))?;
         self.owed().await
     }
 
-    /// Letters that wait, those included that are tried again later.
+    /// Letters that wait, those included that are tried again later, and events that are not made into letters yet.
     async fn owed(&self) -> Result<usize, OfflineError> {
         let letters = self.gateway.count_letters(LetterStore::Common).await.map_err(OfflineError::Read)?;
-        Ok(letters.queued)
+        let events = self.gateway.unexpanded_events().await.map_err(OfflineError::Read)?;
+        Ok(letters.queued + events + self.gateway.unsent_notices())
     }
 
     pub async fn close(self) {

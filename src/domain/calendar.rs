@@ -137,8 +137,38 @@ fn instant(date: Date, minute: u16) -> Timestamp {
     }
 }
 
+/// The next time after a moment that clocks here show an hour and a minute; where they skip it, when they have moved on.
+pub fn next_local(after: Timestamp, hour: u8, minute: u8) -> Timestamp {
+    let small = |number: u8, max: i8| i8::try_from(number).unwrap_or(max).min(max);
+    let time = jiff::civil::Time::new(small(hour, 23), small(minute, 59), 0, 0).unwrap_or_default();
+    let mut date = after.to_zoned(STOCKHOLM.clone()).date();
+    // Today, else tomorrow; a day is added once at most.
+    for _ in 0..2 {
+        match date.to_datetime(time).to_zoned(STOCKHOLM.clone()) {
+            Ok(next) if next.timestamp() > after => return next.timestamp(),
+            _ => date = date.tomorrow().unwrap_or(date),
+        }
+    }
+    Timestamp::MAX
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_next_time_of_day_is_right_on_both_sides_of_both_changes_of_the_clock() {
+        for (after, next) in [
+            ("2026-11-22T08:00:00Z", "2026-11-23T06:30:00Z"),
+            ("2026-11-22T06:29:59Z", "2026-11-22T06:30:00Z"),
+            ("2026-11-22T06:30:00Z", "2026-11-23T06:30:00Z"),
+            ("2026-10-24T08:00:00Z", "2026-10-25T06:30:00Z"),
+            ("2027-03-27T08:00:00Z", "2027-03-28T05:30:00Z"),
+        ] {
+            assert_eq!(super::next_local(after.parse().unwrap(), 7, 30), next.parse().unwrap(), "{after}");
+        }
+        let skipped = super::next_local("2027-03-27T12:00:00Z".parse().unwrap(), 2, 30);
+        assert_eq!(skipped, "2027-03-28T01:30:00Z".parse().unwrap());
+    }
+
     use super::*;
     use jiff::civil::date;
 

@@ -41,9 +41,14 @@ pub enum LetterKind {
     TicketGiven,
     /// To the support: the reporter wrote.
     TicketMessage,
+    /// To a subscriber: what happened since the last one. Comes complete, not from a template of its own.
+    Digest,
+    /// To a new subscriber: what goes on. Comes complete, as a digest does.
+    OpenNow,
 }
 
 impl LetterKind {
+    /// Those that are made from their templates when they are sent.
     pub const ALL: [LetterKind; 14] = [
         LetterKind::AnswerWaits,
         LetterKind::QuestionWaits,
@@ -78,6 +83,8 @@ impl LetterKind {
             LetterKind::TicketNew => "ticket-new",
             LetterKind::TicketGiven => "ticket-given",
             LetterKind::TicketMessage => "ticket-message",
+            LetterKind::Digest => "digest",
+            LetterKind::OpenNow => "open-now",
         }
     }
 

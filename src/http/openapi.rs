@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use super::problem::CATALOGUE;
 use super::request::Door;
 use super::route::{Need, Route, Speaks, all};
-use super::wire::{case, faq, portal, region, status, status_view, subscribe, ticket};
+use super::wire::{case, faq, notice, portal, region, status, status_view, subscribe, ticket};
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
@@ -87,6 +87,8 @@ use super::wire::{case, faq, portal, region, status, status_view, subscribe, tic
     status_view::MaintenanceList,
     status_view::WirePending,
     status_view::PendingList,
+    notice::WireNotice,
+    notice::NoticeList,
     status_view::WireSeries,
     status_view::SeriesList,
     status_view::WireComponent,
@@ -174,6 +176,10 @@ fn parameters(route: &Route) -> Vec<Value> {
             "preview" => json!({ "type": "boolean", "default": false }),
             "date" => json!({ "type": "string", "format": "date" }),
             "after" => json!({ "type": "string", "pattern": "^[0-9]+-[0-9]+$" }),
+            "list" if route.id == "listTickets" => {
+                let lists = ["undistributed", "mine", "overdue", "awaiting-reporter", "all", "reported"];
+                json!({ "type": "string", "enum": lists, "default": "undistributed" })
+            }
             "list" => {
                 json!({ "type": "string", "enum": ["undistributed", "mine", "overdue", "awaiting-citizen"], "default": "undistributed" })
             }

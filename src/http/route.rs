@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::Api;
-use super::handlers::{cases, clinics, components, feed, live, meta, probes, staff, status};
+use super::handlers::{cases, clinics, components, feed, live, meta, notices, probes, staff, status};
 use super::problem::Problem;
 use super::request::{Call, Door};
 use super::response::Answer;
@@ -287,6 +287,10 @@ static STATUS: &[Route] = &[
         Some("PutSeries"), SMALL_BYTES, (200, Some("WireSeries")), &[], &[IfMatch], status::change_series),
     route!(Post "/v1/status/series/{id}/ending", STAFF, "endSeries", "Avsluta en serie och ställ in det som återstår", "End a series and cancel what is left of it",
         Some("PostReason"), SMALL_BYTES, (200, Some("WireSeries")), &[], &[], status::end_series),
+    route!(Get "/v1/status/notices", STAFF, "listNotices", "Vad som hände med utskicken", "What became of notices",
+        None, 0, (200, Some("NoticeList")), &["after"], &[], notices::list),
+    route!(Get "/v1/status/notices/{seq}", STAFF, "getNotice", "Vad som hände med ett utskick", "What became of a notice",
+        None, 0, (200, Some("WireNotice")), &[], &[], notices::show),
     route!(Get "/v1/status/pending", STAFF, "listPending", "Besked som hålls", "Held notices",
         None, 0, (200, Some("PendingList")), &[], &[], status::pending),
     route!(Delete "/v1/status/pending/{id}", STAFF, "takeBack", "Ta tillbaka ett besked innan det går ut", "Take a notice back before it goes out",

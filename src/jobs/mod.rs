@@ -2,12 +2,14 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `bounces` | reads what comes back by mail |
 //! | `probes` | looks at services, each on its own schedule |
 //! | `publisher` | renders what is read by many when something changed, and every minute |
 //! | `snapshot` | the same on disk, for whoever serves it when we do not |
 //! | `status_clock` | what is told when its time comes |
 //! | `tickets` | reporters hear of an incident's end, answered tickets lapse |
 
+pub mod bounces;
 pub mod probes;
 pub mod publisher;
 pub mod snapshot;

@@ -159,6 +159,8 @@ pub struct LeftFacts {
 pub struct Ongoing {
     pub id: Uuid,
     pub title: String,
+    /// Of the title, when that is not the page's.
+    pub title_language: Option<&'static str>,
     pub sentence: String,
     /// Of its own page, with its prefix.
     pub path: String,

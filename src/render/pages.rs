@@ -51,6 +51,7 @@ impl Renderer {
         let brief = |subject: &SubjectView| Ongoing {
             id: subject.uuid,
             title: subject.title.text.clone(),
+            title_language: subject.title.lang,
             sentence: subject.sentence.clone(),
             path: subject.path.clone(),
             follow_path: edition.path(&format!("/status/prenumerera?handelse={}", subject.id)),

@@ -369,6 +369,7 @@ fn ongoing() -> Ongoing {
     Ongoing {
         id: id(101),
         title: incident().title.sv,
+        title_language: None,
         sentence: "Pågår sedan måndag 23 november kl. 07.40.".to_owned(),
         path: format!("/status/handelse/{}", id(101)),
         follow_path: format!("/status/prenumerera?handelse={}", id(101)),

@@ -91,8 +91,8 @@ impl Gateway {
         // A store that cannot be read says so as a component of its own.
         let (cases, common) =
             tokio::join!(self.next_letter_due(LetterStore::Cases), self.next_letter_due(LetterStore::Common));
-        let notice = self.next_delivery().0.and_then(|second| Timestamp::from_second(i64::from(second)).ok());
-        let next = [cases, common].into_iter().filter_map(Result::ok).flatten().chain(notice).min();
+        let notices = self.oldest_unsent_notice();
+        let next = [cases, common].into_iter().filter_map(Result::ok).flatten().chain(notices).min();
         let Some(next) = next else { return SignedDuration::ZERO };
         let failing_since = *self.pulse.smarthost_fails_since.lock().unwrap_or_else(PoisonError::into_inner);
         let since = failing_since.map_or(next, |failing| failing.min(next));

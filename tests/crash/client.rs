@@ -80,7 +80,7 @@ impl Caller {
         body: Bytes,
     ) -> Result<Told, Unanswered> {
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
-        if !body.is_empty() {
+        if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");
         }
         for (name, value) in headers {

@@ -45,7 +45,7 @@ impl Region {
         fs::write(self.config(), edit(config)).unwrap();
     }
 
-    fn config(&self) -> PathBuf {
+    pub fn config(&self) -> PathBuf {
         self.dir.join("budkavle.toml")
     }
 

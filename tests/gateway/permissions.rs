@@ -36,7 +36,7 @@ const PORTAL_TABLE: [(&str, [u16; 2]); 15] = [
 /// At the staff door: receiver, handler of the case, another handler of the clinic, its administrator, its manager.
 const CARDS: [&str; 5] =
     ["cards/receiver", "cards/handler", "cards/other-handler", "cards/administrator", "cards/manager"];
-const STAFF_TABLE: [(&str, [u16; 5]); 71] = [
+const STAFF_TABLE: [(&str, [u16; 5]); 73] = [
     ("GET /v1/api-info", [200, 200, 200, 200, 200]),
     ("GET /v1/openapi.json", [200, 200, 200, 200, 200]),
     ("GET /v1/problems", [200, 200, 200, 200, 200]),
@@ -89,6 +89,8 @@ const STAFF_TABLE: [(&str, [u16; 5]); 71] = [
     ("GET /v1/status/series/{id}", [200, 200, 200, 200, 200]),
     ("PUT /v1/status/series/{id}", [403, 403, 403, 403, 403]),
     ("POST /v1/status/series/{id}/ending", [403, 403, 403, 403, 403]),
+    ("GET /v1/status/notices", [200, 200, 200, 200, 200]),
+    ("GET /v1/status/notices/{seq}", [200, 200, 200, 200, 200]),
     ("GET /v1/status/pending", [200, 200, 200, 200, 200]),
     ("DELETE /v1/status/pending/{id}", [403, 403, 403, 403, 403]),
     ("GET /v1/support", [200, 200, 200, 200, 200]),

@@ -236,7 +236,7 @@ async fn told(stream: &mut TlsStream<TcpStream>, wanted: &str) -> String {
 #[tokio::test]
 async fn who_watches_has_a_stream_a_bounded_number_of_them_and_an_end_when_the_gateway_stops() {
     let mut gateway =
-        Region::prepare().changed("[public]", "[public]\nconnections-max = 8\nconnections-per-address-max = 3").run();
+        Region::prepare().changed("[public]", "[public]\nconnections-max = 8\nconnections-per-address-max = 6").run();
     let (anyone, other) = (gateway.anyone(), gateway.anyone().from([127, 0, 0, 2]));
     let mut open = Vec::new();
     for path in ["/status/handelser", "/en/invanare/status/handelser?efter=3"] {

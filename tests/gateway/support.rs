@@ -209,6 +209,15 @@ async fn a_standstill_for_everybody_is_kept_and_told_to_ring() {
     body["fault"]["patientSafety"] = json!(true);
     let told = gateway.receiver().post("/v1/tickets", &body).header("idempotency-key", "a").await.expect(201).json();
     assert_eq!((&told["priority"], &told["callNow"]), (&json!(1), &json!("0771-25 10 10")));
+    // Whoever reported with a card sees and writes to the own ones, and to no others.
+    let nurse = gateway.receiver();
+    let own = nurse.get("/v1/tickets?list=reported").await.expect(200).json()["items"].clone();
+    assert_eq!(own.as_array().unwrap().len(), 1);
+    let path = format!("/v1/tickets/{}", own[0]["id"].as_str().unwrap());
+    nurse.post(&format!("{path}/messages"), &json!({ "text": "Nu fungerar det." })).await.expect(201);
+    let read = nurse.get(&path).await.expect(200).json();
+    assert_eq!((read["documents"].as_array().unwrap().len(), read.get("history")), (2, None));
+    gateway.handler().get(&path).await.refused(404, "not-found");
 }
 
 #[tokio::test]

@@ -102,6 +102,17 @@ pub async fn ready(gateway: &Gateway, method: &str, route: &str, n: u32) -> Read
             body["reason"] = json!({ "sv": "En annan dag." });
         }
         (route.replace("{id}", &begun("/v1/status/series", &series()).await), "\"1\"")
+    } else if route.contains("{seq}") {
+        let told = support.post("/v1/status/incidents", &incident()).await.expect(201).json();
+        let path = route.replace("{seq}", &told["seq"].to_string());
+        // Nobody subscribes, and still it is a notice: as soon as its mail is frozen.
+        for _ in 0..500 {
+            if support.get(&path).await.status == 200 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        (path, "\"1\"")
     } else if route.contains("pending/{id}") {
         let mut held = incident();
         held["hold"] = json!(600);

@@ -6,6 +6,7 @@ mod client;
 #[path = "../crash/gateway.rs"]
 mod gateway;
 mod server;
+mod subscriber;
 
 use std::time::Duration;
 

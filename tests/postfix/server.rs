@@ -1,14 +1,19 @@
-//! A Postfix of our own: its own configuration, queue and log, TLS only, everything delivered into two Maildirs.
+//! A Postfix of our own: its own configuration, queue and log, TLS only. Everything is delivered into three Maildirs but
+//! letters to `FORWARDED`, which are accepted and then found to lead nowhere.
 
 use std::fs;
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use crate::gateway::comes_true;
+
+/// Its owner's letters are forwarded to a mailbox that is no more.
+pub const FORWARDED: &str = "bounceme@example.test";
 
 const NOBODY: u32 = 65_534;
 const START_WAIT: Duration = Duration::from_secs(20);
@@ -31,7 +36,12 @@ impl Postfix {
             fs::create_dir_all(dir.join(part)).map_err(|error| error.to_string())?;
         }
         chown(dir.join("data"), Some(user), None).map_err(|error| format!("only root can: {error}"))?;
-        chown(dir.join("mail"), Some(NOBODY), Some(NOBODY)).map_err(|error| error.to_string())?;
+        for part in ["", "returned", "returned/cur", "returned/new", "returned/tmp"] {
+            let part = dir.join("mail").join(part);
+            fs::create_dir_all(&part)
+                .and_then(|()| chown(&part, Some(NOBODY), Some(NOBODY)))
+                .map_err(|e| e.to_string())?;
+        }
         let postfix = Postfix { dir: dir.to_owned(), implicit_tls: free_port(), starttls: free_port() };
         postfix.configure(certificate, key);
         postfix.refuse(&[]);
@@ -54,10 +64,25 @@ impl Postfix {
         fs::write(self.dir.join("etc/recipients"), refused.concat()).unwrap();
     }
 
-    /// Whole letters that citizens or staff have.
+    /// Where letters of `citizens`, of `staff` or of those that came back (`returned`) lie.
+    pub fn maildir(&self, whose: &str) -> PathBuf {
+        self.dir.join("mail").join(whose)
+    }
+
+    /// Whole letters that nobody has taken from there.
     pub fn letters(&self, whose: &str) -> Vec<String> {
-        let new = fs::read_dir(self.dir.join("mail").join(whose).join("new"));
+        let new = fs::read_dir(self.maildir(whose).join("new"));
         new.into_iter().flatten().flatten().filter_map(|file| fs::read_to_string(file.path()).ok()).collect()
+    }
+
+    /// Sends a letter as somebody's mail program does.
+    pub fn send(&self, from: &str, to: &str, subject: &str) {
+        let mut sendmail = Command::new("sendmail");
+        sendmail.arg("-C").arg(self.dir.join("etc")).args(["-i", "-f", from, "--", to]).stdin(Stdio::piped());
+        let mut sendmail = sendmail.spawn().unwrap();
+        let letter = format!("From: {from}\nTo: {to}\nSubject: {subject}\n\n");
+        sendmail.stdin.take().unwrap().write_all(letter.as_bytes()).unwrap();
+        assert!(sendmail.wait().unwrap().success(), "{}", self.log());
     }
 
     pub fn log(&self) -> String {
@@ -97,7 +122,9 @@ local_transport = error:no local mail
 default_transport = error:no outside mail
 relay_transport = error:no outside mail
 alias_maps =
-virtual_mailbox_domains = example.test, region.example
+transport_maps = texthash:{dir}/etc/transport
+virtual_alias_maps = texthash:{dir}/etc/forwards
+virtual_mailbox_domains = example.test, region.example, status.region.example
 virtual_mailbox_base = {dir}/mail
 virtual_mailbox_maps = texthash:{dir}/etc/mailboxes
 virtual_uid_maps = static:{NOBODY}
@@ -114,6 +141,7 @@ smtpd_recipient_restrictions = check_recipient_access texthash:{dir}/etc/recipie
         let master = format!(
             "{implicit_tls} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 {starttls} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -135,7 +163,10 @@ showq unix n - n - - showq
         let etc = self.dir.join("etc");
         fs::write(etc.join("main.cf"), main).unwrap();
         fs::write(etc.join("master.cf"), master).unwrap();
-        fs::write(etc.join("mailboxes"), "@example.test citizens/\n@region.example staff/\n").unwrap();
+        let mailboxes = "@example.test citizens/\n@region.example staff/\n@status.region.example returned/\n";
+        fs::write(etc.join("mailboxes"), mailboxes).unwrap();
+        fs::write(etc.join("forwards"), format!("{FORWARDED} gone@moved.example\n")).unwrap();
+        fs::write(etc.join("transport"), "moved.example error:5.1.1 No such user\n").unwrap();
     }
 }
 

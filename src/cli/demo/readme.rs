@@ -8,7 +8,7 @@ const RESPONSE: &str = include_str!("../../../config/region/samples/kontakta-mig
 const NAME_COLUMNS: usize = 34;
 const FILES: [(&str, &str); 22] = [
     ("budkavle.toml", "the configuration; every path in it points into this directory"),
-    ("region/", "the sample region: clinics, case types, forms, staff, roles, portals"),
+    ("region/", "the sample region: clinics, case types, forms, staff, roles, portals, support, questions"),
     ("data/", "the stores: cases and everything else, sealed"),
     ("mail/", "the letters that went out, one .eml each"),
     ("master.key", "opens the stores; without it they stay shut"),

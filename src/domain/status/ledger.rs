@@ -271,9 +271,12 @@ impl Ledger {
         self.open.values().map(|open| open.next_due).filter(|due| *due < u32::MAX).min()
     }
 
-    /// When the oldest notice was told whose letters have not all gone.
+    /// When the oldest notice was told of which letters wait for us or for the smarthost. Those whose recipients' own
+    /// servers put them off, or that its policy holds, are no sign of trouble with the mail.
     pub fn oldest_unsent(&self) -> Option<Timestamp> {
-        self.notices.values().map(|facts| facts.at).min()
+        let ours = |entry: &Entry| matches!(entry.state, State::Waiting | State::Leased) && entry.attempts == 0;
+        let late = self.open.values().filter(|open| open.batch.entries.iter().any(ours));
+        late.filter_map(|open| Some(self.notices.get(&open.batch.seq)?.at)).min()
     }
 
     /// Entries that are not final.

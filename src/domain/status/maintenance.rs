@@ -180,8 +180,14 @@ impl Maintenance {
                 let due = Reminder::ALL.into_iter().filter(|r| moment(self.scheduled_for, *r) <= at.now);
                 next.reminded.extend(due);
                 let last = next.reminded.iter().next_back().copied()?;
-                let (kind, not_after) = (EventKind::Reminder(last), self.scheduled_for);
-                Some(Told { kind, update: None, notify: true, not_after })
+                // Whoever has not been told of it yet is told of it, not reminded.
+                Some(if self.is_announced() {
+                    let kind = EventKind::Reminder(last);
+                    Told { kind, update: None, notify: true, not_after: self.scheduled_for }
+                } else {
+                    let (kind, update) = (EventKind::Scheduled, self.updates.last().map(|update| update.number));
+                    Told { kind, update, notify: true, not_after: self.not_after(kind, at.now) }
+                })
             }
             MaintenanceStatus::Scheduled if self.starts_by_itself => {
                 let notify = self.tell_transitions || !self.is_announced();

@@ -7,6 +7,7 @@ pub mod faq;
 pub mod feed;
 pub mod live;
 pub mod meta;
+pub mod notices;
 pub mod probes;
 pub mod staff;
 pub mod status;

@@ -18,6 +18,7 @@ use crate::domain::case::{Awaiting, DocumentBody, State};
 use crate::domain::clinic::CaseType;
 use crate::domain::faq::FaqEntry;
 use crate::domain::language::Language;
+use crate::domain::rejection::RejectionCode;
 use crate::domain::ticket::{Priority, SupportErrand, TicketKind};
 use crate::render::page::{
     FaqFacts, FaqItem, FieldKind, Form, FormField, Page, SupportFacts, TicketFacts, TicketFormFacts, TicketMessage,
@@ -36,7 +37,7 @@ pub async fn support(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
 pub async fn fault_form(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     // As the page of a rejection links to it.
     let mut fields = Fields::new();
-    if let Some(code) = call.query.get("kod") {
+    if let Some(code) = call.query.get("kod").and_then(|code| RejectionCode::parse(code)) {
         for (name, value) in [("kod", code.as_str()), ("inloggning", "ja"), ("omfattning", "jag")] {
             fields.insert(name.to_owned(), vec![value.to_owned()]);
         }

@@ -34,7 +34,7 @@ pub async fn support(api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
 pub(super) fn desk(api: &Api) -> Result<SupportDesk, Problem> {
     let catalog = api.gateway.catalog();
     let desk = catalog.support.as_ref().map(|at| at.record.clone());
-    desk.ok_or_else(|| SupportRefusal::NotSetUp).map_err(|refusal| Refusal::Support(refusal).into())
+    desk.ok_or_else(|| Refusal::from(SupportRefusal::NotSetUp).into())
 }
 
 pub async fn submit(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {

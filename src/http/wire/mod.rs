@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod faq;
+pub mod notice;
 pub mod portal;
 pub mod region;
 pub mod status;
@@ -10,3 +11,4 @@ pub mod subscribe;
 pub mod subscribe_form;
 pub mod ticket;
 pub mod ticket_form;
+mod ticket_questions;

@@ -7,9 +7,11 @@ use crate::domain::mail_address::MailAddress;
 use crate::domain::status::event::Event;
 use crate::domain::status::ledger::Lease;
 use crate::domain::status::subscriber::Subscriber;
-use crate::mail::notice::{Leave, List, Notice as Common, PreparedNotice, Recipient};
+use crate::mail::notice::{Leave, Link, List, Notice as Common, PreparedNotice, Recipient};
 use crate::mail::{Envelope, EnvelopeId, LetterError, MessageId, Sender};
-use crate::render::Renderer;
+use crate::render::notices::DigestFacts;
+use crate::render::{RenderError, Renderer};
+use crate::usecase::fanout::News;
 use crate::usecase::fanout::records::{Frozen, Notice};
 use crate::usecase::{Gateway, Refusal};
 
@@ -47,6 +49,8 @@ pub enum NoLetter {
     Store(Refusal),
     #[error(transparent)]
     Letter(#[from] LetterError),
+    #[error(transparent)]
+    Render(#[from] RenderError),
     #[error("an address of ours is unfit")]
     Address,
 }
@@ -73,26 +77,57 @@ impl Letters {
         Some(Frozen { sv: prepare(Language::Sv).ok()?, en: prepare(Language::En).ok()? })
     }
 
-    fn prepare(&self, seq: u64, event: &Event, language: Language) -> Result<PreparedNotice, String> {
-        let texts = self.renderer.notice(event, language).map_err(|error| error.to_string())?;
-        let LetterSettings { from, domain, public_url } = &self.settings;
+    fn prepare(&self, seq: u64, event: &Event, language: Language) -> Result<PreparedNotice, NoLetter> {
+        let texts = self.renderer.notice(event, language)?;
         let notice = Common {
-            id: MessageId::new(&format!("{seq}.{}", event.subject.revision()), domain).map_err(|e| e.to_string())?,
-            from: from.clone(),
+            id: MessageId::new(&format!("{seq}.{}", event.subject.revision()), &self.settings.domain)?,
+            from: self.settings.from.clone(),
             subject: texts.subject,
             date: event.at,
             language,
-            list: List {
-                name: "Driftinformation".into(),
-                id: format!("driftinfo.{domain}"),
-                help_url: format!("{public_url}/status/prenumerera"),
-                archive_url: format!("{public_url}/status/historik"),
-            },
+            list: self.list(),
             text: texts.text,
             html: texts.html,
             calendar: texts.calendar,
         };
-        PreparedNotice::new(&notice).map_err(|error| error.to_string())
+        Ok(PreparedNotice::new(&notice)?)
+    }
+
+    /// The one letter that tells a subscriber's news, complete.
+    pub fn of_news(&self, news: &News) -> Result<String, NoLetter> {
+        let facts = DigestFacts {
+            items: news.events.clone(),
+            manage_url: Link::Manage.mark().to_owned(),
+            leave_url: Link::Leave.mark().to_owned(),
+        };
+        let texts = match news.is_welcome {
+            true => self.renderer.open_now(&facts, news.language())?,
+            false => self.renderer.digest(&facts, news.language())?,
+        };
+        let id = MessageId::new(&news.name(), &self.settings.domain)?;
+        let prepared = PreparedNotice::new(&Common {
+            id: id.clone(),
+            from: self.settings.from.clone(),
+            subject: texts.subject,
+            date: self.gateway.now(),
+            language: news.language(),
+            list: self.list(),
+            text: texts.text,
+            html: texts.html,
+            calendar: None,
+        })?;
+        let bytes = self.bytes(&prepared, &id, None, &news.subscriber)?;
+        String::from_utf8(bytes).map_err(|_| NoLetter::Letter(LetterError::Build))
+    }
+
+    fn list(&self) -> List {
+        let LetterSettings { domain, public_url, .. } = &self.settings;
+        List {
+            name: "Driftinformation".into(),
+            id: format!("driftinfo.{domain}"),
+            help_url: format!("{public_url}/status/prenumerera"),
+            archive_url: format!("{public_url}/status/historik"),
+        }
     }
 
     /// The letter for a lease, the same bytes each time; None where its recipient is none any more.
@@ -108,17 +143,32 @@ impl Letters {
         let domain = &self.settings.domain;
         let id = to.id.simple();
         let delivery = format!("{}.{id}.{}", notice.seq, notice.revision);
-        let address = |local: String| MailAddress::parse(&format!("{local}@{domain}")).map_err(|_| NoLetter::Address);
-        let mailto = address(format!("avsluta+{}", self.gateway.leave_token(to.id)))?;
-        let bytes = frozen.in_language(lease.language).bytes_for(&Recipient {
+        let root = MessageId::new(&format!("{}.root.{id}", notice.subject.simple()), domain)?;
+        let prepared = frozen.in_language(lease.language);
+        let bytes = self.bytes(prepared, &MessageId::new(&delivery, domain)?, Some(&root), to)?;
+        let from = self.address(&format!("b+{}", self.gateway.bounce_token(to.id, notice.seq)))?;
+        Ok(Ready { envelope: Envelope { from, to: to.address.clone(), id: EnvelopeId::new(&delivery) }, bytes })
+    }
+
+    fn bytes(
+        &self,
+        prepared: &PreparedNotice,
+        message_id: &MessageId,
+        references: Option<&MessageId>,
+        to: &Subscriber,
+    ) -> Result<Vec<u8>, NoLetter> {
+        let mailto = self.address(&format!("avsluta+{}", self.gateway.leave_token(to.id)))?;
+        Ok(prepared.bytes_for(&Recipient {
             to: &to.address,
-            message_id: &MessageId::new(&delivery, domain)?,
-            references: Some(&MessageId::new(&format!("{}.root.{id}", notice.subject.simple()), domain)?),
+            message_id,
+            references,
             leave: Some(Leave { url: &self.gateway.leave_link(to.id), mailto: &mailto }),
             manage_url: &self.gateway.manage_link(to),
-        })?;
-        let from = address(format!("b+{}", self.gateway.bounce_token(to.id, notice.seq)))?;
-        Ok(Ready { envelope: Envelope { from, to: to.address.clone(), id: EnvelopeId::new(&delivery) }, bytes })
+        })?)
+    }
+
+    fn address(&self, local: &str) -> Result<MailAddress, NoLetter> {
+        MailAddress::parse(&format!("{local}@{}", self.settings.domain)).map_err(|_| NoLetter::Address)
     }
 
     async fn notice(&self, seq: u64) -> Result<Arc<Notice>, Refusal> {

@@ -6,6 +6,7 @@
 //! nothing before the last letter's settlement is on disk.
 
 mod letter;
+mod news;
 mod pool;
 #[cfg(test)]
 mod tests;
@@ -90,8 +91,9 @@ impl Fanout {
         for _ in 0..self.settings.connections_max {
             workers.spawn(self.clone().work());
         }
-        let mut expander = JoinSet::new();
-        expander.spawn(self.clone().expand(stop.clone()));
+        let mut others = JoinSet::new();
+        others.spawn(self.clone().expand(stop.clone()));
+        others.spawn(self.clone().tell_news(stop.clone()));
         while !*stop.borrow() {
             self.pump().await;
             tokio::select! {
@@ -100,7 +102,7 @@ impl Fanout {
             }
         }
         self.release(self.pool.close());
-        while expander.join_next().await.is_some() || self.ends(&mut workers).await {}
+        while others.join_next().await.is_some() || self.ends(&mut workers).await {}
         self.write().await;
     }
 
@@ -252,11 +254,19 @@ impl Fanout {
             Some(line) => line.deliver(&letter.envelope, &letter.bytes, None).await,
             None => return Some(Outcome::NotTried),
         };
-        Some(self.judge(lease, &delivery))
+        let outcome = self.judge(lease, &delivery);
+        if let (Outcome::Rejected(code), Delivery::Rejected { class: Class::Recipient, .. }) = (outcome, &delivery)
+            && let Err(error) = self.gateway.refused(lease, code).await
+        {
+            // The next notice to this address is refused again, and then it is written down.
+            tracing::error!(event = "fanout.refused", notice = lease.batch.seq, %error, "a refused address cannot be noted");
+        }
+        Some(outcome)
     }
 
     fn judge(&self, lease: &Lease, delivery: &Delivery) -> Outcome {
         let (notice, subscriber) = (lease.batch.seq, lease.subscriber);
+        self.gateway.note_smarthost(!matches!(delivery, Delivery::Deferred { class: Class::Session, .. }));
         if let Some(trouble) = delivery.trouble() {
             tracing::warn!(event = "fanout.trouble", notice, %subscriber, %trouble, "a notice was not accepted");
         }

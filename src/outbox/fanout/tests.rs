@@ -19,7 +19,8 @@ use crate::mail::Sender;
 use crate::render::Service;
 use crate::store::record::encode;
 use crate::store::{Change, key};
-use crate::usecase::fanout::DeliveryReport;
+use crate::usecase::fanout::{DeliveryReport, Returned};
+use crate::usecase::letters::LetterStore;
 use crate::usecase::status::tests::{Region, region};
 
 /// Longer than any of these takes; whoever waits so long hangs.
@@ -213,5 +214,128 @@ async fn the_end_is_told_to_those_who_know_of_the_beginning_and_to_nobody_else()
     let resolved = house.region.publish(resolved).await;
     assert_eq!(house.done(resolved.seq).await.tally.accepted, 19);
     assert_eq!(letters(house.mail.path()), HashMap::from([("1".to_owned(), 20), ("2".to_owned(), 19)]));
+    running.stop().await;
+}
+
+fn report_of(to: &str, status: &str) -> String {
+    format!(
+        "To: {to}\r\nFrom: MAILER-DAEMON@mail.example.test\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=\"=_b\"\r\n\r\n\
+         --=_b\r\nContent-Type: text/plain\r\n\r\nIt could not be delivered.\r\n\
+         --=_b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.test\r\n\r\n\
+         Final-Recipient: rfc822; s1@d1.example.test\r\nAction: failed\r\nStatus: {status}\r\n\
+         Diagnostic-Code: smtp; 550 {status} no\r\n\r\n--=_b--\r\n"
+    )
+}
+
+fn returned(letter: &str) -> crate::mail::incoming::Bounce {
+    let mailboxes = crate::mail::incoming::Mailboxes { bounce: "b".into(), leave: "avsluta".into() };
+    match crate::mail::incoming::read(letter.as_bytes(), &mailboxes).unwrap() {
+        crate::mail::incoming::Incoming::Bounce(bounce) => bounce,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hard_bounce_ends_the_mail_a_soft_one_counts_and_a_forged_one_does_nothing() {
+    let house = House::of(2).await;
+    let running = house.start(false);
+    let seq = house.region.open(house.region.opening()).await.seq;
+    house.done(seq).await;
+    running.stop().await;
+    let gateway = &house.region.gateway;
+    let [one, two] = [1, 2].map(Uuid::from_u128);
+    let to = |token: &str| format!("b+{token}@status.region.example");
+    let forged = returned(&report_of(&to(&"a".repeat(52)), "5.1.1"));
+    assert_eq!(gateway.returned(&forged).await.unwrap(), Returned::Forged);
+    let hard = returned(&report_of(&to(&gateway.bounce_token(one, seq)), "5.1.1"));
+    assert_eq!(gateway.returned(&hard).await.unwrap(), Returned::Quarantined);
+    assert_eq!(gateway.returned(&hard).await.unwrap(), Returned::Noted);
+    assert!(gateway.recipient(one).await.unwrap().is_none());
+    let soft = |notice| returned(&report_of(&to(&gateway.bounce_token(two, notice)), "5.2.2"));
+    for notice in [seq, seq, 11, 12, 13] {
+        assert_eq!(gateway.returned(&soft(notice)).await.unwrap(), Returned::Counted);
+    }
+    assert!(gateway.recipient(two).await.unwrap().is_some());
+    assert_eq!(gateway.returned(&soft(14)).await.unwrap(), Returned::Quarantined);
+    let tally = house.report(seq).await.unwrap().tally;
+    assert_eq!((tally.targeted, tally.accepted, tally.bounced), (2, 0, 2));
+}
+
+impl House {
+    /// Puts a subscriber who wants one mail a day.
+    async fn subscribe_daily(&self, number: u128, confirmed_seq: u64) {
+        let mut daily = subscriber(number, self.region.gateway.now());
+        daily.mode = Mode::Digest { hour: 10, minute: 0 };
+        daily.confirmed_seq = confirmed_seq;
+        let mut change = Change::new();
+        change.create(key::subscriber(daily.id), encode(&daily));
+        self.region.gateway.common.commit(change).await.unwrap();
+    }
+
+    /// The complete letters that are owed besides notices.
+    async fn owed(&self) -> Vec<String> {
+        let gateway = &self.region.gateway;
+        let letters = gateway.due_letters(LetterStore::Common, gateway.now(), 100).await.unwrap();
+        letters.into_iter().filter_map(|letter| letter.record.message).collect()
+    }
+
+    async fn owes(&self, count: usize) -> Vec<String> {
+        let owes = async {
+            loop {
+                let owed = self.owed().await;
+                if owed.len() >= count {
+                    return owed;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, owes).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_tells_once_a_day_what_happened_and_the_end_of_what_it_told() {
+    let house = House::of(0).await;
+    house.subscribe_daily(1, 0).await;
+    let running = house.start(false);
+    let opened = house.region.open(house.region.opening()).await;
+    house.done(opened.seq).await;
+    assert_eq!(house.report(opened.seq).await.unwrap().tally.targeted, 0);
+    assert!(house.owed().await.is_empty());
+    // Ten in the morning in Sweden.
+    house.region.set("2026-11-22T09:00:01Z");
+    house.region.gateway.fanout.news_owed.notify_one();
+    let first = house.owes(1).await;
+    assert!(first[0].contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{}", first[0]);
+    let resolved = Act::UpdateIncident(Box::new(house.region.update(opened.subject, IncidentStatus::Resolved)));
+    let resolved = house.region.publish(resolved).await;
+    house.done(resolved.seq).await;
+    house.region.set("2026-11-23T09:00:01Z");
+    house.region.gateway.fanout.news_owed.notify_one();
+    assert_eq!(house.owes(2).await.len(), 2);
+    // Nothing happened: nothing is sent.
+    house.region.set("2026-11-24T09:00:01Z");
+    house.region.gateway.fanout.news_owed.notify_one();
+    running.stop().await;
+    assert_eq!(house.owed().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_to_subscribe_is_told_what_goes_on_and_then_when_it_is_over() {
+    let house = House::of(0).await;
+    let gateway = &house.region.gateway;
+    let opened = house.region.open(house.region.opening()).await;
+    let late = Subscriber { confirmed_seq: opened.seq, ..subscriber(7, gateway.now()) };
+    let mut change = Change::new();
+    change.create(key::subscriber(late.id), encode(&late));
+    gateway.welcome(&mut change, &late).await.unwrap();
+    gateway.common.commit(change).await.unwrap();
+    let running = house.start(false);
+    let owed = house.owes(1).await;
+    assert!(owed[0].contains("To: s7@d0.example.test"), "{}", owed[0]);
+    let resolved = Act::UpdateIncident(Box::new(house.region.update(opened.subject, IncidentStatus::Resolved)));
+    let resolved = house.region.publish(resolved).await;
+    assert_eq!(house.done(resolved.seq).await.tally.accepted, 1);
     running.stop().await;
 }

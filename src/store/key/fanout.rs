@@ -1,8 +1,9 @@
 //! Keys of notices and of who is owed them, in the store `common`.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Key, key, prefix};
+use super::{Key, key, prefix, timed};
 use crate::domain::status::delivery::BatchId;
 
 /// Octets with which a key of `batch_of_subject` ends: notice, number, last recipient.
@@ -78,6 +79,34 @@ pub fn told(subject: Uuid, subscriber: Uuid) -> Key {
 
 pub fn told_of(subject: Uuid) -> Key {
     prefix(&[b"i-told", subject.as_bytes()])
+}
+
+/// What a subscriber is to be told by digest or welcome, and from where on.
+pub fn news(subscriber: Uuid) -> Key {
+    key(&[b"news", subscriber.as_bytes()])
+}
+
+/// Subscribers by when they are to be told their news.
+pub fn news_due(at: Timestamp, subscriber: Uuid) -> Key {
+    timed(&[b"i-news-due"], at, subscriber)
+}
+
+pub fn all_news_due() -> Key {
+    prefix(&[b"i-news-due"])
+}
+
+/// Bounces that count against an address, and not alone.
+pub fn bounce_score(subscriber: Uuid) -> Key {
+    key(&[b"bounce-score", subscriber.as_bytes()])
+}
+
+/// Scores by when nothing of them counts any more.
+pub fn bounce_score_end(at: Timestamp, subscriber: Uuid) -> Key {
+    timed(&[b"i-bounce-score-end"], at, subscriber)
+}
+
+pub fn bounce_score_ends() -> Key {
+    prefix(&[b"i-bounce-score-end"])
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 //! | cases | `i-…` | index keys: see the functions |
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `notification` | the region: `region` |
 //! | common | `component` `group` `incident` `maintenance` `pending` `series` | what is told of services: `status` |
-//! | common | `notice` `batch` `fanout-cursor` | who is owed which notice: `fanout` |
+//! | common | `notice` `batch` `fanout-cursor` `news` `bounce-score` | who is owed which notice: `fanout` |
 //! | common | `probe` `probe-state` | what looks at services by itself: `probes` |
 //! | common | `subscriber` `subscriber-address` `subscriber-list` `suppression` | who is told: `subscribers` |
 //! | common | `support-desk` `support-service` `faq` `ticket-…` | support; its tickets are `case`s and `document`s here: `support` |

@@ -70,6 +70,10 @@ impl Expansion {
         Ok(Expansion { cursor: cursor.unwrap_or(At { version: 0, record: Cursor::default() }), walk: None })
     }
 
+    pub(super) fn done(&self) -> u64 {
+        self.cursor.record.done
+    }
+
     pub(super) fn is_expanding(&self, seq: u64) -> bool {
         self.cursor.record.walk.as_ref().is_some_and(|walk| walk.seq == seq)
     }
@@ -105,6 +109,13 @@ impl Gateway {
             self.step(&mut expansion, walk, &underway).await?;
         }
         Ok(Step::Went)
+    }
+
+    /// Whether everybody is found who is to be told of what was told until now.
+    pub async fn is_expanded(&self) -> bool {
+        let expansion = self.fanout.expansion.lock().await;
+        let cursor = &expansion.cursor.record;
+        cursor.walk.is_none() && cursor.done >= self.board().seq
     }
 
     /// Freezes an event's mail, or that none could be made, and begins the walk through the subscribers.
@@ -159,7 +170,7 @@ impl Gateway {
     /// Collects up to a batch of who wants the event.
     async fn step(&self, expansion: &mut Expansion, walk: Walk, underway: &Underway) -> Result<(), Refusal> {
         let mut after = walk.after;
-        let mut entries = Vec::new();
+        let (mut entries, mut later) = (Vec::new(), Vec::new());
         let mut ended = false;
         for _ in 0..STEP_PAGES_MAX {
             let page = self.subscribers_after(after, PAGE).await?;
@@ -168,8 +179,10 @@ impl Gateway {
                     break;
                 }
                 after = Some(subscriber.id);
-                if let Some(share) = share(walk.seq, &underway.event, subscriber, Standing::Nothing, false) {
-                    entries.extend(self.entry_for(subscriber, share));
+                match share(walk.seq, &underway.event, subscriber, Standing::Nothing, false) {
+                    Some(Share::Digest) => later.push((subscriber.id, subscriber.mode)),
+                    Some(share) => entries.push(self.entry_for(subscriber, share)),
+                    None => {}
                 }
             }
             if entries.len() == BATCH_RECIPIENTS_MAX {
@@ -180,6 +193,7 @@ impl Gateway {
                 break;
             }
         }
+        self.note_for_digest(walk.seq, &later).await?;
         let _one = self.fanout.writing.lock().await;
         self.write_batch(expansion, Walk { after, ..walk }, underway, entries, ended).await
     }
@@ -191,7 +205,10 @@ impl Gateway {
         let _one = self.fanout.writing.lock().await;
         let earlier = self.earlier(&underway.event, &underway.earlier, &page.subscribers).await?;
         let told = self.who_is_told(walk.seq, &underway.event, &page.subscribers, &earlier);
-        let entries = told.into_iter().filter_map(|(subscriber, share)| self.entry_for(subscriber, share)).collect();
+        let (later, at_once): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, share)| *share == Share::Digest);
+        let later: Vec<_> = later.into_iter().map(|(subscriber, _)| (subscriber.id, subscriber.mode)).collect();
+        self.note_for_digest(walk.seq, &later).await?;
+        let entries = at_once.into_iter().map(|(subscriber, share)| self.entry_for(subscriber, share)).collect();
         self.write_batch(expansion, Walk { after, ..walk }, underway, entries, page.is_last).await
     }
 
@@ -245,14 +262,9 @@ impl Gateway {
         Ok(earlier)
     }
 
-    fn entry_for(&self, subscriber: &Subscriber, share: Share) -> Option<Entry> {
-        let if_told = match share {
-            Share::AtOnce => false,
-            Share::IfTold => true,
-            Share::Digest => return None,
-        };
+    fn entry_for(&self, subscriber: &Subscriber, share: Share) -> Entry {
         let domain = self.mail_domain_tag(&subscriber.address);
-        Some(Entry::new(subscriber.id, subscriber.language, domain, if_told))
+        Entry::new(subscriber.id, subscriber.language, domain, share == Share::IfTold)
     }
 
     /// Subscribers in the order of their ids. One that cannot be read must not hold up the others.

@@ -4,15 +4,21 @@
 //! |---|---|
 //! | `records` | what is kept besides the batches, by version |
 //! | `expand` | events made into batches |
+//! | `news` | what is told together: digests, and what goes on when somebody begins to subscribe |
+//! | `bounce` | what came back, and what follows for the address |
 //! | `report` | what became of a notice; who would get one |
+//! | `upkeep` | forgetting |
 //!
 //! Publishing costs one small commit; all else happens here afterwards. Five hundred recipients are one record, and
 //! every write of the ledger is one change with all that is dirty, so that the disk never holds half a thought. Who
 //! sends, when and over which connection, is the outbox's.
 
+mod bounce;
 mod expand;
+mod news;
 pub mod records;
 mod report;
+mod upkeep;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,7 +36,9 @@ use crate::domain::status::subscriber::{Subscriber, SubscriberState};
 use crate::store::record::{Record, decode, encode};
 use crate::store::{Change, Key, Range, ReadError, Store, key};
 
+pub use self::bounce::Returned;
 pub use self::expand::Step;
+pub use self::news::News;
 pub use self::report::{DeliveryReport, Matching};
 
 /// Open batches read at a time when the gateway starts.
@@ -46,6 +54,8 @@ pub struct Fanout {
     on_disk: watch::Sender<u64>,
     /// Rung when there may be something to lease.
     pub owed: Arc<Notify>,
+    /// Rung when somebody is to be told news at once.
+    pub news_owed: Arc<Notify>,
 }
 
 struct Written {
@@ -77,6 +87,7 @@ impl Fanout {
             expansion: tokio::sync::Mutex::new(Expansion::start(common).await?),
             on_disk: watch::Sender::new(0),
             owed: Arc::default(),
+            news_owed: Arc::default(),
         })
     }
 
@@ -144,9 +155,9 @@ impl Gateway {
 
     /// To whom a leased letter goes, if it still may: asked last thing before the letter is offered.
     pub async fn recipient(&self, subscriber: Uuid) -> Result<Option<Subscriber>, Refusal> {
-        let Some(found) = self.common.get(&key::subscriber(subscriber)).await? else { return Ok(None) };
-        let subscriber: Subscriber = decode(&found.value)?;
-        Ok(Some(subscriber).filter(|subscriber| subscriber.state == SubscriberState::Active))
+        let found = self.subscriber(subscriber).await?.map(|at| at.record);
+        // Who was told that no mail will come gets none, written down or not.
+        Ok(found.filter(|found| found.state == SubscriberState::Active && !self.has_left(&found.id)))
     }
 
     /// A notice as it was frozen.

@@ -66,9 +66,16 @@ impl Gateway {
         Ok(out)
     }
 
-    /// When the oldest notice was told whose letters have not all gone.
+    /// When the oldest notice was told of which letters wait for us or for the smarthost.
     pub fn oldest_unsent_notice(&self) -> Option<Timestamp> {
         self.fanout.ledger().ledger.oldest_unsent()
+    }
+
+    /// Events that have not become batches yet.
+    pub async fn unexpanded_events(&self) -> Result<usize, Refusal> {
+        let head = self.common.chain_head(Chain::Notices).await?.map_or(0, |(seq, _)| seq);
+        let done = self.fanout.expansion.lock().await.done();
+        Ok(usize::try_from(head.saturating_sub(done)).unwrap_or(usize::MAX))
     }
 
     /// Letters of notices that are still to go.

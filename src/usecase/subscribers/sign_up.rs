@@ -139,6 +139,9 @@ impl Gateway {
             let mut change = Change::new();
             rewrite(&mut change, &before, &subscriber);
             self.end_suppression(&mut change, &subscriber.address).await?;
+            if confirmed == Confirmed::New {
+                self.welcome(&mut change, &subscriber).await?;
+            }
             self.commit_common(change).await?;
             self.departures().forget(&subscriber.id);
         }

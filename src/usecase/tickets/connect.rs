@@ -18,6 +18,7 @@ use crate::store::record::encode;
 use crate::store::{Change, key};
 use crate::usecase::catalog::{Catalog, posts_of};
 use crate::usecase::kept::Held;
+use crate::usecase::letters::LetterStore;
 use crate::usecase::owe::relist;
 use crate::usecase::region::Author;
 use crate::usecase::{Gateway, Refusal};
@@ -75,13 +76,16 @@ impl Gateway {
             manager_has_post,
             done: make,
         };
-        if make {
-            let models = offered.into_iter().filter_map(|(_, model)| model);
-            let mut change = self.new_clinic(author, &connection, models);
-            self.answer_order(author, &mut change, &catalog, (version, &before), order, by)?;
-            self.commit_region(change, author.line("clinic-connect").at(&order.clinic).of(vec![ticket])).await?;
-            self.letters_owed(crate::usecase::letters::LetterStore::Common).notify_one();
+        let line = |act| author.line(act).at(&order.clinic).of(vec![ticket]);
+        if !make {
+            self.log_reading::<SupportErrand>(&line("clinic-connect-shown")).await?;
+            return Ok(connection);
         }
+        let models = offered.into_iter().filter_map(|(_, model)| model);
+        let mut change = self.new_clinic(author, &connection, models);
+        self.answer_order(author, &mut change, &catalog, (version, &before), order, by)?;
+        self.commit_region(change, line("clinic-connect")).await?;
+        self.letters_owed(LetterStore::Common).notify_one();
         Ok(connection)
     }
 

@@ -225,7 +225,7 @@ impl Gateway {
             }))
         };
         let people = catalog.roles.values().map(|at| &at.record).filter(|grant| match &ticket.handler {
-            Some(handler) => grant.person == *handler,
+            Some(handler) => grant.person == *handler && catalog.choice(handler).assigned_case,
             None => grant.roles.contains(&Role::Support) && catalog.choice(&grant.person).new_case,
         });
         let people: std::collections::BTreeSet<_> = people.map(|grant| &grant.person).collect();

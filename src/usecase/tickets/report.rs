@@ -228,7 +228,7 @@ impl Gateway {
 
 /// What only the region can tell, and what nobody may write.
 fn check(catalog: &Catalog, report: &Report) -> Result<(), SupportRefusal> {
-    if !catalog.services.get(&report.service).is_some_and(|at| !at.record.archived) {
+    if catalog.services.get(&report.service).is_none_or(|at| at.record.archived) {
         return Err(SupportRefusal::UnknownService);
     }
     let mut texts = vec![("text", report.text.expose())];

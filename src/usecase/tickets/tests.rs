@@ -463,6 +463,19 @@ async fn what_the_support_keeps_is_golden() {
     assert_eq!(matter["kind"], "order");
     assert_eq!(matter["what"], "connect-clinic");
     assert_golden(&desk(), include_str!("golden/support-desk-1.txt"));
+    let service =
+        SupportService { slug: "e-tjanster".into(), name: texts("1177 e-tjänster"), position: 1, archived: false };
+    assert_golden(&service, include_str!("golden/support-service-1.txt"));
+    let entry = crate::domain::faq::FaqEntry {
+        slug: "kostar-det-nagot".into(),
+        audience: Audience::Staff,
+        question: texts("Kostar det något?"),
+        answer: texts("Nej."),
+        updated: jiff::civil::date(2026, 11, 23),
+        shown: true,
+        position: 2,
+    };
+    assert_golden(&entry, include_str!("golden/faq-1.txt"));
     let stored = report::StoredReport { fingerprint: "00".repeat(32), ticket: Uuid::from_u128(1) };
     assert_golden(&stored, include_str!("golden/stored-report-1.txt"));
     assert_golden(&report::TicketCounter { last: 122 }, include_str!("golden/ticket-counter-1.txt"));

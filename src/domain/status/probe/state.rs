@@ -152,6 +152,10 @@ impl ProbeState {
         }
         if self.unstable_until.is_some_and(|until| until <= at) {
             self.unstable_until = None;
+            // That it is over is told as any other change is.
+            if self.level == Verdict::Works {
+                self.changes.push(at);
+            }
         }
     }
 
@@ -379,8 +383,8 @@ mod tests {
                     run.state = read;
                 }
             }
-            // Peace for longer than the window closes whatever was open.
-            for _ in 0..40 {
+            // Peace for longer than the window closes whatever was open, and as much again forgets that it was.
+            for _ in 0..70 {
                 run.look(Works, false);
             }
             let calm = ProbeState { runs: run.state.runs, ..ProbeState::default() };

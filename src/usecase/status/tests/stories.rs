@@ -127,7 +127,8 @@ async fn a_withdrawn_incident_is_told_as_withdrawn_and_hurts_nobody() {
 }
 
 #[tokio::test]
-async fn a_window_is_on_the_page_at_once_and_mailed_when_seven_days_remain_then_a_day_and_an_hour_before() {
+async fn a_window_is_on_the_page_at_once_and_announced_when_seven_days_remain_then_reminded_of_a_day_and_an_hour_before()
+ {
     let region = region().await;
     let id = region.schedule(region.window("2026-12-10T21:00:00Z", "2026-12-11T01:00:00Z")).await.subject;
     for now in [
@@ -143,7 +144,7 @@ async fn a_window_is_on_the_page_at_once_and_mailed_when_seven_days_remain_then_
     }
     let expected = [
         (EventKind::Scheduled, false),
-        (EventKind::Reminder(Reminder::SevenDays), true),
+        (EventKind::Scheduled, true),
         (EventKind::Reminder(Reminder::Day), true),
         (EventKind::Reminder(Reminder::Hour), true),
         (EventKind::Started, true),
@@ -196,7 +197,7 @@ async fn a_move_is_mailed_once_the_window_has_been_and_its_reminders_come_anew()
     let expected = [
         (EventKind::Scheduled, false),
         (EventKind::Rescheduled, false),
-        (EventKind::Reminder(Reminder::Hour), true),
+        (EventKind::Scheduled, true),
         (EventKind::Rescheduled, true),
         (EventKind::Reminder(Reminder::Day), true),
         (EventKind::Cancelled, true),
