@@ -265,8 +265,8 @@ fn start_gateway(region: &Path) -> Result<Server, Fault> {
     let mut server = Server { process, port: 0 };
     let mut line = String::new();
     BufReader::new(server.process.stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
-    let doors = line.split_whitespace().filter_map(|word| word.rsplit_once(':')?.1.parse().ok());
-    server.port = doors.last().ok_or_else(|| format!("the gateway did not start: {line}"))?;
+    let mut doors = line.split_whitespace().filter_map(|word| word.rsplit_once(':')?.1.parse().ok());
+    server.port = doors.next_back().ok_or_else(|| format!("the gateway did not start: {line}"))?;
     Ok(server)
 }
 

@@ -224,7 +224,11 @@ async fn foresee(gateway: &Gateway, renderer: &Renderer, author: &Author, act: &
     let event = gateway.preview(author, act).await.map_err(told)?.event;
     let recipients = gateway.count_recipients(&event).await.map_err(told)?;
     let names = event.components.iter().map(|component| &component.name.sv);
-    let mail = renderer.notice(&event, Language::Sv).map_err(|error| error.to_string())?;
+    let mail = |language| -> Result<Value, String> {
+        let mail = renderer.notice(&event, language).map_err(|error| error.to_string())?;
+        Ok(json!({ "subject": mail.subject, "text": mail.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…") }))
+    };
+    let mail = json!({ "sv": mail(Language::Sv)?, "en": mail(Language::En)? });
     Ok(json!({
         "state": "preview",
         "kind": event.kind,
@@ -238,7 +242,7 @@ async fn foresee(gateway: &Gateway, renderer: &Renderer, author: &Author, act: &
             "inSwedish": recipients.in_swedish,
             "inEnglish": recipients.in_english,
         },
-        "mail": { "subject": mail.subject, "text": mail.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…") },
+        "mail": mail,
     }))
 }
 

@@ -66,7 +66,7 @@ enum Command {
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
         send_seconds: u64,
     },
-    /// Show the whole way of a case in a throwaway region on this machine.
+    /// Show the way of a case, and of news about services, in a throwaway region on this machine.
     Demo {
         /// Exit when the steps are done: 0 if all went well.
         #[arg(long)]
@@ -398,14 +398,10 @@ pub fn run() -> Exit {
         },
         Command::Demo { once, prepare, port_base } => on_runtime(demo::run(once, prepare, port_base)),
         Command::Man { dir } => man::write(&dir),
-        Command::Component { act } => on_runtime(status::run(status::Act::Component(act))),
-        Command::Group { act } => on_runtime(status::run(status::Act::Group(act))),
-        Command::Incident { act } => on_runtime(status::run(status::Act::Incident(act))),
-        Command::Maintenance { act } => on_runtime(status::run(status::Act::Maintenance(act))),
-        Command::Series { act } => on_runtime(status::run(status::Act::Series(act))),
-        Command::Pending { act } => on_runtime(status::run(status::Act::Pending(act))),
-        Command::Clock { act } => on_runtime(status::run(status::Act::Clock(act))),
-        command => on_runtime(operate::run(command)),
+        command => match status::Act::of(command) {
+            Ok(act) => on_runtime(status::run(act)),
+            Err(command) => on_runtime(operate::run(*command)),
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::region::{self, RegionError};
 use super::say::{complain, say};
+use super::status;
 use super::subscriber;
 use super::support::{self, ClinicAct};
 use super::{
@@ -48,7 +49,12 @@ pub(super) fn socket(ask: &Ask) -> Result<PathBuf, Exit> {
     }
 }
 
-fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
+/// What a line asks of the running gateway, and how to reach it.
+pub(super) fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
+    let line = match status::Act::of(line) {
+        Ok(act) => return status::commands(act),
+        Err(line) => *line,
+    };
     Ok(match line {
         Line::Status(ask) => (vec![Command::Status], ask),
         Line::Verify(ask) => (vec![Command::Verify], ask),
@@ -100,7 +106,7 @@ fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
         | Line::Demo { .. }
         | Line::Check { .. }
         | Line::Man { .. } => return Err(Exit::Usage),
-        // These have a grammar of their own.
+        // These have been taken above.
         Line::Component { .. }
         | Line::Group { .. }
         | Line::Incident { .. }

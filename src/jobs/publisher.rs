@@ -68,12 +68,13 @@ impl Publisher {
     /// Once, now. On a fault everything stays as it was, and grows old where people see it.
     pub async fn publish(&mut self) -> Result<(), PublishError> {
         let (board, now) = (self.gateway.board(), self.gateway.now());
+        let shown = board.seq;
         self.health = self.gateway.own_health(now).await;
         let (renderer, health) = (self.renderer.clone(), self.health.clone());
         let rendered = tokio::task::spawn_blocking(move || renderer.publish(&board, &health, now)).await;
         let documents = rendered.map_err(|_| PublishError::Panic)??;
         (self.shelve)(&documents, now);
-        self.tell_events().await;
+        self.tell_events(shown).await;
         let snapshot = self.snapshot.clone();
         let written = tokio::task::spawn_blocking(move || snapshot.write(&documents, now, now + STALE_AFTER)).await;
         Ok(written.map_err(|_| PublishError::Panic)??)
@@ -102,7 +103,8 @@ impl Publisher {
         }
     }
 
-    async fn tell_events(&mut self) {
+    /// Those that the pages show: what was told since then waits for its own pages.
+    async fn tell_events(&mut self, shown: u64) {
         loop {
             let events = match self.gateway.notices_after(self.told, EVENTS).await {
                 Ok(events) => events,
@@ -111,11 +113,11 @@ impl Publisher {
                     return;
                 }
             };
-            for (seq, event) in &events {
+            for (seq, event) in events.iter().take_while(|(seq, _)| *seq <= shown) {
                 (self.tell)(*seq, event);
                 self.told = *seq;
             }
-            if events.len() < EVENTS {
+            if events.len() < EVENTS || self.told >= shown {
                 return;
             }
         }

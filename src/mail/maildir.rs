@@ -42,8 +42,6 @@ enum Folder {
 /// What became of a letter, once what followed from it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// Kept as one that was seen.
-    Seen,
     /// Not needed any more.
     Removed,
     /// Put aside for a person, and counted.
@@ -95,7 +93,6 @@ impl Maildir {
             let place = maildir.place(&found);
             match settled {
                 Settled::Removed => fs::remove_file(place),
-                Settled::Seen => fs::rename(place, maildir.path.join("cur").join(seen(&found.name))),
                 Settled::Unreadable => {
                     maildir.unreadable.fetch_add(1, Relaxed);
                     let aside = maildir.path.join(UNREADABLE);
@@ -110,6 +107,7 @@ impl Maildir {
     }
 
     /// Letters put aside since the start.
+    #[cfg(test)]
     pub fn unreadable(&self) -> u64 {
         self.unreadable.load(Relaxed)
     }
@@ -162,13 +160,6 @@ fn flags(name: &str) -> &str {
     name.split_once(":2,").map_or("", |(_, flags)| flags)
 }
 
-/// The name with the flag that says so; flags stand in the order of the alphabet.
-fn seen(name: &str) -> String {
-    let mut flags: Vec<char> = flags(name).chars().filter(|flag| *flag != 'S').chain(['S']).collect();
-    flags.sort_unstable();
-    format!("{}:2,{}", unflagged(name), flags.into_iter().collect::<String>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,10 +195,10 @@ mod tests {
         }
         assert_eq!(read, ["new/1.a", "new/2.b", "cur/0.c:2,", "cur/0.e:2,F"]);
         for letter in found {
-            maildir.settle(letter, Settled::Seen).await.unwrap();
+            maildir.settle(letter, Settled::Removed).await.unwrap();
         }
         assert_eq!(maildir.list().await.unwrap(), []);
-        assert_eq!(names(&place.path().join("cur")), ["0.c:2,S", "0.d:2,S", "0.e:2,FS", "1.a:2,S", "2.b:2,S"]);
+        assert_eq!(names(&place.path().join("cur")), ["0.d:2,S"]);
     }
 
     #[tokio::test]

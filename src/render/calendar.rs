@@ -68,7 +68,7 @@ impl Renderer {
         out.push(&format!("LAST-MODIFIED:{}", utc(stamp)));
         out.push(&format!("DTSTART:{}", utc(from)));
         // One that ended in its first second, or before it began, has no end: then it is a moment.
-        if until > from {
+        if until.as_second() > from.as_second() {
             out.push(&format!("DTEND:{}", utc(until)));
         }
         out.push(&format!("SUMMARY:{}", escaped(&summary)));

@@ -292,10 +292,9 @@ pub(super) fn event(kind: EventKind) -> Event {
 
 /// One of each page, those with forms once as they are first seen and once with errors.
 pub(super) fn pages() -> Vec<Page> {
-    let token = "/status/prenumeration/sample".to_owned();
-    let managed_by = Some("Driftkontakter".to_owned());
+    let managed_by = || Some("Driftkontakter".to_owned());
     let manage = ManageFacts {
-        path: token.clone(),
+        path: "/status/prenumeration/sample".to_owned(),
         address: "k…@region.example".to_owned(),
         managed_by: None,
         saved: false,
@@ -341,13 +340,13 @@ pub(super) fn pages() -> Vec<Page> {
         Page::Subscribe(SubscribeFacts { form: form(true), subject: Some(incident().title) }),
         Page::SubscribeAsked,
         Page::ConfirmAsk(ConfirmFacts { path: "/status/bekrafta/sample".to_owned(), choices }),
-        Page::Confirmed(ConfirmedFacts { manage_path: token }),
-        Page::Manage(ManageFacts { managed_by: managed_by.clone(), saved: true, form: form(true), ..manage.clone() }),
+        Page::Confirmed(ConfirmedFacts { manage_path: manage.path.clone() }),
+        Page::Manage(ManageFacts { managed_by: managed_by(), saved: true, form: form(true), ..manage.clone() }),
         Page::Manage(manage),
         Page::LeaveAsk(LeaveFacts { path: "/u/sample".to_owned(), managed_by: None }),
-        Page::LeaveAsk(LeaveFacts { path: "/u/sample".to_owned(), managed_by: managed_by.clone() }),
+        Page::LeaveAsk(LeaveFacts { path: "/u/sample".to_owned(), managed_by: managed_by() }),
         Page::Left(LeftFacts { managed_by: None }),
-        Page::Left(LeftFacts { managed_by }),
+        Page::Left(LeftFacts { managed_by: managed_by() }),
         Page::LinkUnknown,
         Page::Support(SupportFacts { ongoing: vec![ongoing()] }),
         form_facts(TicketKind::FaultReport, true, true),

@@ -1,9 +1,7 @@
 //! What everything that many read has in common: every edition of every document, tried as a reader would.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::publish::Document;
 use super::*;
@@ -209,51 +207,6 @@ fn the_feed_tells_of_incidents_and_planned_work_alike() {
         }
         assert!(feed.contains(if prefix.contains("en") { "Planned work" } else { "Planerat arbete" }));
     }
-}
-
-/// For a browser: BUDKAVLE_PAGES names the directory, which any web server can then serve. BUDKAVLE_TEMPLATES may name
-/// templates to try instead of those built in.
-#[test]
-#[ignore = "writes the sample's pages to a directory for a browser to look at"]
-fn the_samples_pages_are_written_for_a_browser() {
-    let dir = std::env::var("BUDKAVLE_PAGES").unwrap();
-    let write = |path: &str, bytes: &[u8]| {
-        let file = Path::new(&dir).join(path.trim_start_matches('/'));
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, bytes).unwrap();
-    };
-    let own = std::env::var("BUDKAVLE_TEMPLATES").ok();
-    let renderer = Renderer::new(service(), own.as_deref().map(Path::new)).unwrap_or_else(|error| panic!("{error}"));
-    let publish = || renderer.publish(&sample::board(), &sample::own_health(), sample::now()).unwrap();
-    for document in publish() {
-        let name = if document.content_type == publish::HTML {
-            format!("{}/index.html", document.path)
-        } else {
-            document.path
-        };
-        write(&name, &document.bytes);
-    }
-    for language in [Language::Sv, Language::En] {
-        for (at, page) in sample::pages().iter().enumerate() {
-            let html = renderer.page(page, language, Audience::Staff).unwrap();
-            write(&format!("/page/{}/{at:02}.html", language.tag()), html.as_bytes());
-        }
-        for (at, event) in sample::events().iter().enumerate() {
-            let notice = renderer.notice(event, language).unwrap();
-            write(&format!("/mail/{}/{at:02}.html", language.tag()), notice.html.as_bytes());
-            let text = format!("{}\n\n{}", notice.subject, notice.text);
-            write(&format!("/mail/{}/{at:02}.txt", language.tag()), text.as_bytes());
-            if let Some(calendar) = notice.calendar {
-                write(&format!("/mail/{}/{at:02}.ics", language.tag()), calendar.as_bytes());
-            }
-        }
-    }
-    let begun = Instant::now();
-    let rounds = 20;
-    for _ in 0..rounds {
-        publish();
-    }
-    println!("publish: {:?} for {} documents", begun.elapsed() / rounds, publish().len());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A real Chromium reads and uses the pages of the real gateway: rules of accessibility, keyboard, width, print, live
 //! update, the way from subscribing to leaving. What it does is in `pages.mjs`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, what must hold is asserted")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test, what must hold is asserted")]
 
 #[path = "../gateway/client.rs"]
 #[allow(dead_code, reason = "other stories call the rest")]

@@ -93,7 +93,9 @@ impl Region {
     pub fn told(&self, words: &[&str]) -> Value {
         let output = self.operate(words);
         assert!(output.status.success(), "{words:?}: {output:?}\n{}", self.said());
-        serde_json::from_slice(&output.stdout).unwrap()
+        // A command that does several things replies to each.
+        let mut replies = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        replies.next().unwrap().unwrap()
     }
 }
 

@@ -129,10 +129,16 @@ async fn an_operator_renews_the_copy_while_the_gateway_is_down_and_whoever_serve
 }
 
 #[tokio::test]
-async fn an_incident_is_told_while_the_gateway_is_down_and_the_gateway_goes_on_from_there() {
+async fn an_incident_is_told_and_mailed_while_the_gateway_is_down_and_the_gateway_goes_on_from_there() {
     let (region, door) = agreed();
     let config = region.config();
-    let region = region.run().killed();
+    let gateway = region.run();
+    let list = gateway.region.path("subscribers.csv");
+    fs::write(&list, "address,language,targets,dailyAt\ntolvan@example.test,sv,all,\n").unwrap();
+    let import = ["subscriber", "import", list.to_str().unwrap(), "--source", "test", "--confirmed"];
+    let imported = gateway.operate(&import);
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let region = gateway.killed();
     let _standby = serve_snapshot(&config, &["--standby"]);
     let words = ["incident", "open", "--title", "Hela växeln", "--audience", "public", "--text", "Strömmen är borta."];
     let words = [&words[..], &["--component", "e-tjanster=major_outage"]].concat();
@@ -142,6 +148,12 @@ async fn an_incident_is_told_while_the_gateway_is_down_and_the_gateway_goes_on_f
     let said = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(told.status.success() && said.contains("Published: "), "{said}{}", String::from_utf8_lossy(&told.stderr));
     let id = said.split(&[' ', ','][..]).nth(1).unwrap().to_owned();
+    // Sent before the command came back: no gateway runs that could have done it.
+    let letters =
+        fs::read_dir(region.path("mail")).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let letters: Vec<String> = letters.filter(|letter| letter.contains("\nTo: tolvan@example.test")).collect();
+    assert_eq!(letters.len(), 1, "{said}");
+    assert!(letters[0].contains("List-Unsubscribe-Post:"), "{letters:?}");
     let shows = async || {
         let told = fresh(&region, door, "/invanare/status", "text/html").await?;
         told.text().contains("Hela växeln").then_some(())

@@ -114,17 +114,19 @@ async fn every_answer_forbids_what_pages_here_never_need() {
 async fn where_there_is_nothing_a_person_gets_a_page_and_a_program_a_problem() {
     let gateway = Gateway::start();
     let anyone = gateway.anyone();
-    for (path, asked, lang, words) in [
-        ("/ingenting", "sv", "sv", "Till driftstatus"),
-        ("/nothing", "en", "en", "To the status page"),
-        ("/en/nothing", "sv", "en", "To the status page"),
-        ("/en/invanare/nothing", "sv", "en", "To the status page"),
-        ("/v1/inbox", "sv", "sv", "Till driftstatus"),
+    for (path, asked, lang, way_out) in [
+        ("/ingenting", "sv", "sv", "/status"),
+        ("/nothing", "en", "en", "/en/status"),
+        ("/en/nothing", "sv", "en", "/en/status"),
+        ("/en/invanare/nothing", "sv", "en", "/en/invanare/status"),
+        ("/v1/inbox", "sv", "sv", "/status"),
     ] {
         let told = page(&anyone, path, asked).await.expect(404);
         assert!(told.header("content-type").starts_with("text/html"), "{path}");
-        assert!(told.text().contains(&format!("<html lang=\"{lang}\">")) && told.text().contains(words), "{path}");
-        assert!(!told.text().contains("<style") && !told.text().contains("<script"), "{path}");
+        for expected in [format!("<html lang=\"{lang}\""), format!("href=\"{way_out}\"")] {
+            assert!(told.text().contains(&expected), "{path}: {expected} in {}", told.text());
+        }
+        assert!(!told.text().contains("<style") && !told.text().contains("<script>"), "{path}");
     }
     anyone.get("/nothing").await.refused(404, "not-found");
     anyone.ask("DELETE", "/v1/clinics").await.refused(405, "method-not-allowed");
@@ -249,7 +251,8 @@ async fn who_watches_has_a_stream_a_bounded_number_of_them_and_an_end_when_the_g
     let (third, fourth) = (watch(&other, "/status/handelser").await.0, watch(&other, "/status/handelser").await.0);
     other.get("/status/handelser").await.refused(503, "overloaded");
     drop(third);
-    let free = async || Some(watch(&other, "/status/handelser").await).filter(|(_, begun)| begun.contains(" 200 "));
+    let next = gateway.anyone().from([127, 0, 0, 3]);
+    let free = async || Some(watch(&next, "/status/handelser").await).filter(|(_, begun)| begun.contains(" 200 "));
     open.push(until("a place is free", SOON, free).await.0);
     open.push(fourth);
     gateway.signal("TERM");

@@ -1,10 +1,14 @@
-//! `budkavle demo`: a throwaway region on this machine, and the way of a case through it, step by step, each with
-//! the `curl` line that does the same.
+//! `budkavle demo`: a throwaway region on this machine, and the way of a case and of news through it, step by step, each
+//! with the `curl` or `budkavle` line that does the same.
 
+mod case;
+mod letters;
 mod pki;
 mod prepare;
 mod readme;
+mod shown;
 mod steps;
+mod told;
 
 use std::path::{Path, PathBuf};
 
@@ -70,6 +74,7 @@ async fn show(dir: &Path, once: bool, port_base: u16) -> Exit {
             return super::start_exit(&error);
         }
     };
+    let public_port = daemon.addresses.public.port();
     let steps = Steps { dir: dir.to_owned(), addresses: daemon.addresses, started };
     let exit = match steps.walk().await {
         Ok(()) => Exit::Ok,
@@ -80,8 +85,13 @@ async fn show(dir: &Path, once: bool, port_base: u16) -> Exit {
     };
     if !once && exit == Exit::Ok {
         say(&format!(
-            "\nThe gateway stays up for your own tries; {} says how. Ctrl-C ends it and removes everything.",
-            dir.join("README.txt").display()
+            r#"
+The gateway stays up for your own tries; its clock stands where the steps have moved it.
+   status page   https://localhost:{public_port}/status, in English https://localhost:{public_port}/en/status
+                 (a browser does not know the demo's authority: go on past its warning, or trust tls/server-ca.pem)
+   files, cards  {readme}
+Ctrl-C ends it and removes everything."#,
+            readme = dir.join("README.txt").display()
         ));
         let _ = signals.next().await;
     }

@@ -100,6 +100,9 @@ name = "e-tjänsterna i Region Exempel"
 portal-url = "https://portal.region.example/"
 staff-url = "https://staff.region.example/"
 support-telephone = "0771-25 10 10"
+support-hours = "vardagar kl. 8–17, det mest brådskande dygnet runt"
+support-hours-en = "weekdays 8–17, the most urgent round the clock"
+public-link = {{ url = "https://www.1177.se/", label = "1177.se", label-en = "1177.se" }}
 
 [portal]
 listen = "127.0.0.1:{portal}"

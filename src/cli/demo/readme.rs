@@ -4,11 +4,19 @@ use std::path::Path;
 
 /// A filled-in question form of the sample region: somebody who wants to be rung.
 const RESPONSE: &str = include_str!("../../../config/region/samples/kontakta-mig.question.response.json");
+/// What the support tells of it, at once.
+const INCIDENT: &str = r#"{
+"title": {"sv": "Inloggning med SITHS-kort fungerar inte", "en": "SITHS cards cannot log in"},
+"body": {"sv": "Är du redan inloggad kan du arbeta vidare.", "en": "If you are logged in you can go on."},
+"audience": "staff",
+"affected": [{"component": "siths", "status": "major_outage"}],
+"hold": 0
+}"#;
 /// Space for a file's name before its explanation, in columns.
 const NAME_COLUMNS: usize = 34;
 const FILES: [(&str, &str); 22] = [
     ("budkavle.toml", "the configuration; every path in it points into this directory"),
-    ("region/", "the sample region: clinics, case types, forms, staff, roles, portals, support, questions"),
+    ("region/", "the sample region: clinics, case types, forms, staff, roles, portals, services, support, questions"),
     ("data/", "the stores: cases and everything else, sealed"),
     ("mail/", "the letters that went out, one .eml each"),
     ("master.key", "opens the stores; without it they stay shut"),
@@ -24,7 +32,7 @@ const FILES: [(&str, &str); 22] = [
     ("cards/other-handler.*", "Cecilia Lindqvist, answers other cases"),
     ("cards/administrator.*", "David Sjöholm, roles, case types and texts"),
     ("cards/manager.*", "Eva Hedström, clinic manager and log reviewer"),
-    ("cards/support.*", "Fatima Rahimi, support at Kundservice"),
+    ("cards/support.*", "Fatima Rahimi, support at Kundservice: disturbances, planned work, tickets"),
     ("cards/{telia,person-id}.*", "refused: not the card's SITHS certificate with an HSA-id"),
     ("cards/{expired,not-yet,revoked}.*", "refused: good once, good later, withdrawn"),
     ("cards/no-post.*", "refused: nobody in the staff directory"),
@@ -36,11 +44,13 @@ const FILES: [(&str, &str); 22] = [
 pub fn text(dir: &Path, port_base: u16) -> String {
     let [portal, staff, public] = [0, 1, 2].map(|step| u32::from(port_base) + step);
     let place = dir.display();
-    let config = quoted(&dir.join("budkavle.toml"));
+    let config = in_dir(dir, "budkavle.toml");
     let files: String = FILES.iter().map(|(name, what)| format!("  {name:<NAME_COLUMNS$}  {what}\n")).collect();
     let portal_call = curl(dir, "tls/portal");
     let receiver_call = curl(dir, "cards/receiver");
     let telia_call = curl(dir, "cards/telia");
+    let support_call = curl(dir, "cards/support");
+    let anybodys_call = format!("curl --cacert {}", in_dir(dir, "tls/server-ca.pem"));
     let response = RESPONSE.trim_end();
     format!(
         r#"A region to try Budkavle with
@@ -64,8 +74,8 @@ Each card is a .pem and .key for programs and a .p12 (password: demo) for a
 browser. A .pem holds the certificate and the authority that issued it, roots
 left out. The cards to be refused break one rule each; the answer names it.
 
-Three things to try
--------------------
+Five things to try
+------------------
 
 1. The portal sends a case. Run it twice: the second answer is the first one
    again, with the same receipt, because the Idempotency-Key is the same.
@@ -94,6 +104,18 @@ CASE
    which certificate was shown and which one to choose, and nothing else.
 
 {telia_call} https://localhost:{staff}/v1/whoami
+
+4. The support tells that SITHS is down. A browser shows it at
+   https://localhost:{public}/status (it does not know tls/server-ca.pem: go on
+   past its warning).
+
+{support_call} -H 'Content-Type: application/json' --data-binary @- https://localhost:{staff}/v1/status/incidents <<'INCIDENT'
+{INCIDENT}
+INCIDENT
+
+5. A program reads the same, with no certificate of its own.
+
+{anybodys_call} https://localhost:{public}/api/v2/summary.json
 "#
     )
 }
@@ -101,17 +123,20 @@ CASE
 /// The part of a call that says whom to trust and who calls.
 fn curl(dir: &Path, caller: &str) -> String {
     let [authority, certificate, key] =
-        ["tls/server-ca.pem", &format!("{caller}.pem"), &format!("{caller}.key")].map(|file| quoted(&dir.join(file)));
+        ["tls/server-ca.pem", &format!("{caller}.pem"), &format!("{caller}.key")].map(|file| in_dir(dir, file));
     format!("curl --cacert {authority} --cert {certificate} --key {key}")
 }
 
-/// A path as one word of a shell, whatever stands in it.
-fn quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
-        return path.into_owned();
+fn in_dir(dir: &Path, file: &str) -> String {
+    quoted(&dir.join(file).to_string_lossy())
+}
+
+/// One word of a shell, whatever stands in it.
+pub fn quoted(word: &str) -> String {
+    if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-@:=,".contains(c)) {
+        return word.to_owned();
     }
-    format!("'{}'", path.replace('\'', r"'\''"))
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -134,7 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_three_calls_even_where_the_directory_has_spaces_and_quotes() {
+    fn the_incident_that_it_shows_is_json_about_a_component_of_the_region() {
+        let incident: serde_json::Value = serde_json::from_str(INCIDENT).unwrap();
+        let file = include_str!("../../../config/region/components.json");
+        let region: serde_json::Value = serde_json::from_str(file).unwrap();
+        let mut components = region["components"].as_array().unwrap().iter();
+        assert!(components.any(|component| component["slug"] == incident["affected"][0]["component"]));
+    }
+
+    #[test]
+    fn a_shell_reads_five_calls_even_where_the_directory_has_spaces_and_quotes() {
         let text = text(Path::new("/tmp/Anna's try $HOME"), 8440);
         let commands: Vec<&str> = text.split("\n\n").filter(|paragraph| paragraph.starts_with("curl ")).collect();
         let commands = commands.join("\n");
@@ -142,11 +176,14 @@ mod tests {
         let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
         let calls = String::from_utf8(output.stdout).unwrap();
         let calls: Vec<&str> = calls.lines().collect();
-        assert_eq!(calls.len(), 3, "{calls:?}");
+        assert_eq!(calls.len(), 5, "{calls:?}");
         assert!(calls[0].contains("|--key|/tmp/Anna's try $HOME/tls/portal.key|"), "{}", calls[0]);
         assert!(calls[0].ends_with("|https://localhost:8440/v1/cases|"), "{}", calls[0]);
         assert!(calls[1].ends_with("/cards/receiver.key|https://localhost:8441/v1/inbox|"), "{}", calls[1]);
         assert!(calls[2].ends_with("/cards/telia.key|https://localhost:8441/v1/whoami|"), "{}", calls[2]);
+        assert!(calls[3].ends_with("|https://localhost:8441/v1/status/incidents|"), "{}", calls[3]);
+        let anybodys = "--cacert|/tmp/Anna's try $HOME/tls/server-ca.pem|https://localhost:8442/api/v2/summary.json|";
+        assert_eq!(calls[4], anybodys);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! acts of it, `words.rs` puts replies into sentences.
 
 mod acts;
-mod words;
+pub(super) mod words;
 
 use std::path::PathBuf;
 
@@ -394,6 +394,23 @@ pub enum Act {
     Clock(ClockAct),
 }
 
+impl Act {
+    /// A command of the line, given back where this file has no grammar for it.
+    pub fn of(command: super::Command) -> Result<Act, Box<super::Command>> {
+        use super::Command as Line;
+        Ok(match command {
+            Line::Component { act } => Act::Component(act),
+            Line::Group { act } => Act::Group(act),
+            Line::Incident { act } => Act::Incident(act),
+            Line::Maintenance { act } => Act::Maintenance(act),
+            Line::Series { act } => Act::Series(act),
+            Line::Pending { act } => Act::Pending(act),
+            Line::Clock { act } => Act::Clock(act),
+            other => return Err(Box::new(other)),
+        })
+    }
+}
+
 /// Gives it to the running gateway and says what came of it.
 pub async fn run(act: Act) -> Exit {
     let (commands, ask) = match commands(act) {
@@ -454,7 +471,8 @@ fn show(value: &Value, json: bool) {
     }
 }
 
-fn commands(act: Act) -> Result<(Vec<Command>, Ask), Exit> {
+/// What is asked of the gateway, and how to reach it.
+pub(super) fn commands(act: Act) -> Result<(Vec<Command>, Ask), Exit> {
     if let Act::Clock(act) = act {
         let (clock, ask) = match act {
             ClockAct::Set { time, ask } => (ClockCommand::Set(acts::time(&time)?), ask),

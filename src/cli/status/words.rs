@@ -50,7 +50,11 @@ fn preview(value: &Value) -> String {
     let mut text = format!("Nothing was done. It would be told as {kind}: {title} ({}).\n", names.join(", "));
     if value["mailed"] == true {
         let part = |name: &str| value.pointer(&format!("/mail/{name}")).and_then(Value::as_str).unwrap_or_default();
-        text.push_str(&format!("Mailed to {count}:\n\n{}\n\n{}", part("subject"), part("text").trim_end()));
+        text.push_str(&format!("Mailed to {count}"));
+        for language in ["sv", "en"] {
+            let (subject, said) = (part(&format!("{language}/subject")), part(&format!("{language}/text")));
+            text.push_str(&format!("\n\n[{language}] {subject}\n\n{}", said.trim_end()));
+        }
     } else {
         text.push_str("Nobody would be mailed.");
     }

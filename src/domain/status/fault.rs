@@ -42,6 +42,7 @@ pub enum Rule {
     BodyTooLong,
     ReferenceTooLong,
     ForbiddenCharacter,
+    PersonId,
     NoComponents,
     TooManyComponents,
     UnknownComponent,
@@ -75,6 +76,7 @@ impl Rule {
             Rule::EnglishEmpty => "english-empty",
             Rule::TitleTooLong | Rule::BodyTooLong | Rule::ReferenceTooLong => "too-long",
             Rule::ForbiddenCharacter => "forbidden-character",
+            Rule::PersonId => "person-id-in-text",
             Rule::NoComponents => "no-components",
             Rule::TooManyComponents => "too-many-components",
             Rule::UnknownComponent => "unknown-component",
@@ -115,6 +117,7 @@ impl Rule {
             Rule::ForbiddenCharacter => {
                 "Styrtecken och tecken som vänder skrivriktningen får inte finnas: skriv om texten utan dem.".into()
             }
+            Rule::PersonId => "Ett personnummer står i texten, och den mejlas ut: skriv om den utan det.".into(),
             Rule::NoComponents => "Ange minst en tjänst som berörs: annars når beskedet inte dem som följer den.".into(),
             Rule::TooManyComponents => format!("Högst {AFFECTED_MAX} tjänster kan anges: ange dem som berörs mest."),
             Rule::UnknownComponent => "Tjänsten finns inte: se listan över tjänster.".into(),
@@ -158,6 +161,7 @@ impl Rule {
                 "Control characters and marks that turn the writing direction are refused: write it without them."
                     .into()
             }
+            Rule::PersonId => "An identity number stands in the text, which is mailed out: write it without.".into(),
             Rule::NoComponents => "Name at least one component: who follows it would not be told otherwise.".into(),
             Rule::TooManyComponents => format!("At most {AFFECTED_MAX} components: name those hit hardest."),
             Rule::UnknownComponent => "There is no such component: see the list of components.".into(),

@@ -5,7 +5,7 @@
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::AmbiguousOffset;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::calendar::STOCKHOLM;
 use crate::domain::language::Language;
@@ -133,12 +133,6 @@ pub fn moment_with_zone(at: Timestamp, language: Language) -> String {
     named(moment(at, language), at, language)
 }
 
-/// *måndag 23 november kl. 22.00–24.00*, *måndag 23 november kl. 22.00 – tisdag 24 november kl. 02.00*.
-pub fn range(from: Timestamp, until: Timestamp, language: Language) -> String {
-    let (first, second) = ends(from, until, language);
-    joined(&first, &second)
-}
-
 /// As `range`, with the offset's name: once, or at both ends when the clocks change between them.
 pub fn range_with_zone(from: Timestamp, until: Timestamp, language: Language) -> String {
     let (first, second) = ends(from, until, language);
@@ -248,11 +242,6 @@ fn month(month: i8, language: Language) -> &'static str {
     ];
     let names = if language == Language::Sv { sv } else { en };
     usize::try_from(month - 1).ok().and_then(|at| names.get(at)).copied().unwrap_or_default()
-}
-
-/// The same moment as clocks in Sweden show it.
-pub fn zoned(at: Timestamp) -> Zoned {
-    at.to_zoned(STOCKHOLM.clone())
 }
 
 #[cfg(test)]

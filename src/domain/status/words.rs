@@ -7,6 +7,7 @@ use super::component::{Component, ComponentStatus};
 use super::fault::{AFFECTED_MAX, Fault, Rule, Violation};
 use super::subject::Affected;
 use crate::domain::clinic::Texts;
+use crate::domain::ticket::holds_person_id;
 
 pub const TITLE_CHARS_MAX: usize = 120;
 pub const BODY_CHARS_MAX: usize = 4_000;
@@ -50,6 +51,7 @@ impl Check {
         self.texts(pointer, texts, |check, pointer, text| {
             check.that(text.chars().count() <= TITLE_CHARS_MAX, pointer, Rule::TitleTooLong);
             check.that(!text.chars().any(is_forbidden), pointer, Rule::ForbiddenCharacter);
+            check.that(!holds_person_id(text), pointer, Rule::PersonId);
         });
     }
 
@@ -58,6 +60,7 @@ impl Check {
         self.texts(pointer, texts, |check, pointer, text| {
             check.that(text.chars().count() <= BODY_CHARS_MAX, pointer, Rule::BodyTooLong);
             check.that(!text.chars().any(|c| c != '\n' && is_forbidden(c)), pointer, Rule::ForbiddenCharacter);
+            check.that(!holds_person_id(text), pointer, Rule::PersonId);
         });
     }
 
@@ -155,6 +158,7 @@ mod tests {
             (texts("x", Some("")), vec![("/title/en", Rule::EnglishEmpty)]),
             (texts("a\r\nBcc: b", None), vec![("/title/sv", Rule::ForbiddenCharacter)]),
             (texts("a\u{202e}b", None), vec![("/title/sv", Rule::ForbiddenCharacter)]),
+            (texts("Fel för 19121212-1212", None), vec![("/title/sv", Rule::PersonId)]),
             (texts(&"å".repeat(121), None), vec![("/title/sv", Rule::TitleTooLong)]),
         ] {
             let mut check = Check::default();

@@ -15,7 +15,8 @@ use crate::domain::status::component::{Component, ComponentStatus, Group};
 use crate::domain::status::event::EventKind;
 use crate::domain::status::recurrence::Series;
 use crate::domain::status::subject::{Affected, Impact, Incident, Maintenance, Update};
-use crate::usecase::status::{Outcome, Pending, Preview, Recipients};
+use crate::usecase::fanout::Matching;
+use crate::usecase::status::{Outcome, Pending, Preview};
 
 /// What became of an act: `published`, `held` until `publishAt`, `known` when the same request came before, or
 /// `preview` when nothing was done.
@@ -104,8 +105,8 @@ impl StatusOutcome {
         }
     }
 
-    pub fn preview(preview: &Preview, recipients: Recipients, mails: Vec<WireMail>) -> StatusOutcome {
-        let Recipients { at_once, digest, in_swedish, in_english } = recipients;
+    pub fn preview(preview: &Preview, recipients: Matching, mails: Vec<WireMail>) -> StatusOutcome {
+        let Matching { at_once, digest, in_swedish, in_english } = recipients;
         let event = &preview.event;
         StatusOutcome {
             state: "preview",

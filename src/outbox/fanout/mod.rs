@@ -71,6 +71,8 @@ pub struct Fanout {
     settings: Settings,
     limits: LeaseLimits,
     pool: Pool,
+    /// The notice that was last told of as held.
+    held: AtomicU64,
     pub counters: Arc<Counters>,
 }
 
@@ -82,7 +84,7 @@ impl Fanout {
         let all = if settings.strict { settings.connections_max * LEASED_STRICT } else { LEASED_MAX };
         // The rest is for the others when one mail domain is slow.
         let limits = LeaseLimits { all, domain: (all / 2).max(1) };
-        Fanout { gateway, mailer, letters, settings, limits, pool, counters: Arc::default() }
+        Fanout { gateway, mailer, letters, settings, limits, pool, held: AtomicU64::new(0), counters: Arc::default() }
     }
 
     /// Works until told to stop; then finishes the letters under way, begins nothing more, writes what came of them.
@@ -205,13 +207,15 @@ impl Fanout {
 
     /// One connection's worth of sending.
     async fn work(self: Arc<Self>) {
-        let mut line = None;
+        let mut line: Option<mail::Lease> = None;
         loop {
             let lease = match tokio::time::timeout(IDLE, self.pool.take()).await {
                 Ok(Some(lease)) => lease,
                 Ok(None) => break,
                 Err(_) => {
-                    line.take().map(mail::Lease::end);
+                    if let Some(line) = line.take() {
+                        line.end();
+                    }
                     match self.pool.take().await {
                         Some(lease) => lease,
                         None => break,
@@ -227,7 +231,9 @@ impl Fanout {
                 self.gateway.delivery_on_disk(ticket).await;
             }
         }
-        line.map(mail::Lease::end);
+        if let Some(line) = line {
+            line.end();
+        }
     }
 
     /// Offers one letter; None where its lease has ended without.
@@ -280,7 +286,10 @@ impl Fanout {
             }
             Delivery::Deferred { trouble, .. } => (&self.counters.deferred, Outcome::Deferred(code(trouble))),
             Delivery::Rejected { class: Class::Policy, trouble } => {
-                tracing::error!(event = "fanout.policy", notice, %subscriber, %trouble, "the smarthost refuses a notice by its policy: it is held and tried again");
+                // Once a notice: whom it concerns is in the report.
+                if self.held.swap(notice, Ordering::Relaxed) != notice {
+                    tracing::error!(event = "fanout.policy", notice, %trouble, "the smarthost refuses a notice by its policy: it is held and tried again");
+                }
                 (&self.counters.deferred, Outcome::Held(code(trouble)))
             }
             Delivery::Rejected { trouble, .. } => (&self.counters.rejected, Outcome::Rejected(code(trouble))),

@@ -26,16 +26,8 @@ pub fn incident(id: Uuid) -> Key {
     key(&[b"incident", id.as_bytes()])
 }
 
-pub fn incidents() -> Key {
-    prefix(&[b"incident"])
-}
-
 pub fn maintenance(id: Uuid) -> Key {
     key(&[b"maintenance", id.as_bytes()])
-}
-
-pub fn maintenances() -> Key {
-    prefix(&[b"maintenance"])
 }
 
 /// An act that is held before it is published.

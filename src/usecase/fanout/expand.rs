@@ -111,13 +111,6 @@ impl Gateway {
         Ok(Step::Went)
     }
 
-    /// Whether everybody is found who is to be told of what was told until now.
-    pub async fn is_expanded(&self) -> bool {
-        let expansion = self.fanout.expansion.lock().await;
-        let cursor = &expansion.cursor.record;
-        cursor.walk.is_none() && cursor.done >= self.board().seq
-    }
-
     /// Freezes an event's mail, or that none could be made, and begins the walk through the subscribers.
     pub async fn begin_notice(&self, seq: u64, event: &Event, frozen: Option<Frozen>) -> Result<(), Refusal> {
         let mut expansion = self.fanout.expansion.lock().await;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -132,7 +132,9 @@ impl Gateway {
     pub async fn news_due(&self, limit: usize) -> Result<Vec<News>, Refusal> {
         let now = self.now();
         let prefix = key::all_news_due();
-        let range = Range::prefix(&prefix).until(&key::timed_bound(&prefix, now));
+        // What is due now is due.
+        let next = now.saturating_add(SignedDuration::from_millis(1)).unwrap_or(now);
+        let range = Range::prefix(&prefix).until(&key::timed_bound(&prefix, next));
         let mut out = Vec::new();
         for (index, _) in self.common.scan(range, limit).await? {
             let Some((_, id)) = key::timed_target(&index) else { continue };
@@ -232,6 +234,7 @@ fn ongoing(board: &Board, subscriber: &Subscriber, now: Timestamp) -> Vec<Event>
         };
         let components = subject.ever_affected().into_iter().filter_map(named).collect();
         let kind = match &subject {
+            Subject::Incident(incident) if incident.updates.len() == 1 => EventKind::Opened,
             Subject::Incident(_) => EventKind::Updated,
             Subject::Maintenance(_) => EventKind::Started,
         };

@@ -197,6 +197,7 @@ impl Gateway {
         }
         // What was seen of another component says nothing about this one.
         let moved = before.is_some_and(|at| at.record.component != probe.component);
+        self.begin_silence(probe.id);
         self.commit_probe(author, "probe-put", change, moved.then_some(probe.id)).await?;
         Ok(PutProbe { probe: probe.settings.slug, id: probe.id, token })
     }
@@ -209,6 +210,7 @@ impl Gateway {
         let mut change = Change::new();
         change.replace(key::probe(probe.id), before.version, encode(&probe));
         let act = if paused { "probe-pause" } else { "probe-resume" };
+        self.begin_silence(probe.id);
         let open_incident = self.commit_probe(author, act, change, paused.then_some(probe.id)).await?;
         Ok(LeftProbe { probe: slug.to_owned(), open_incident })
     }
@@ -282,6 +284,11 @@ impl Gateway {
         }
         reports.sort_by(|a, b| a.probe.cmp(&b.probe));
         reports
+    }
+
+    /// Silence is counted from now on: nobody could have sent a heartbeat before.
+    fn begin_silence(&self, probe: Uuid) {
+        self.watch.beats.lock().unwrap_or_else(PoisonError::into_inner).insert(probe, self.now());
     }
 
     /// Somebody says that it works. Whether the token is a heartbeat's.

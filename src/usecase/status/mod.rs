@@ -41,7 +41,7 @@ use crate::store::{Append, Chain, Change, ReadError, Store};
 
 pub use self::author::Author;
 pub use self::components::{ComponentDraft, GroupDraft};
-pub use self::preview::{Preview, Recipients};
+pub use self::preview::Preview;
 pub use self::publish::{Outcome, Publication};
 pub use self::records::Pending;
 
@@ -95,10 +95,6 @@ impl Gateway {
     pub fn with_status(mut self, settings: Settings) -> Gateway {
         self.desk.settings = settings;
         self
-    }
-
-    pub fn status_settings(&self) -> Settings {
-        self.desk.settings
     }
 
     /// Events after a number, oldest first, at most `limit`, with their numbers.

@@ -28,11 +28,6 @@ pub struct Publication {
     pub id: Option<Uuid>,
 }
 
-impl Publication {
-    /// Nothing to take back: probes, the clock, tests.
-    pub const AT_ONCE: Publication = Publication { hold: Some(SignedDuration::ZERO), id: None };
-}
-
 /// What stands on disk, and on the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {

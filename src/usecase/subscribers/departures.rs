@@ -54,6 +54,7 @@ impl Departures {
         self.waiting.pop_front()
     }
 
+    #[cfg(test)]
     pub fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }

@@ -166,6 +166,7 @@ impl Gateway {
     }
 
     /// Whether a subscriber is mailed at this moment.
+    #[cfg(test)]
     pub async fn may_be_mailed(&self, id: &Uuid) -> Result<bool, Refusal> {
         if self.has_left(id) {
             return Ok(false);
