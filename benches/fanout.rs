@@ -89,8 +89,15 @@ impl Sink {
         let mut command = Command::new(tool("smtp-sink"));
         command.args(["-u", "nobody", "-m", "256", &format!("127.0.0.1:{port}"), "256"]);
         let process = command.spawn().map_err(|e| format!("smtp-sink: {e}. It comes with Debian's postfix"))?;
-        std::thread::sleep(Duration::from_millis(300));
-        Ok(Sink { process, port })
+        let sink = Sink { process, port };
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if begun.elapsed() > PATIENCE {
+                return Err("smtp-sink does not answer".into());
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(sink)
     }
 }
 

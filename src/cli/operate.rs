@@ -18,11 +18,15 @@ use crate::domain::clinic::{Channel, Clinic, Portal, Role, Scope};
 use crate::exit::Exit;
 
 pub async fn run(line: Line) -> Exit {
-    let (commands, ask) = match commands(line) {
-        Ok(commands) => commands,
-        Err(exit) => return exit,
-    };
-    let socket = match socket(&ask) {
+    match commands(line) {
+        Ok((commands, ask)) => give(commands, &ask, show).await,
+        Err(exit) => exit,
+    }
+}
+
+/// Gives commands to the running gateway, one after the other until one is refused, and shows each reply.
+pub(super) async fn give(commands: Vec<Command>, ask: &Ask, show: fn(&Value, bool)) -> Exit {
+    let socket = match socket(ask) {
         Ok(socket) => socket,
         Err(exit) => return exit,
     };

@@ -179,6 +179,16 @@ mod tests {
     }
 
     #[test]
+    fn what_ended_in_its_first_second_has_no_end_beside_its_beginning() {
+        let Subject::Maintenance(mut work) = sample::event(EventKind::Started).subject else { unreachable!() };
+        work.started_at = Some("2026-12-01T21:00:00.1Z".parse().unwrap());
+        work.ended_at = Some("2026-12-01T21:00:00.9Z".parse().unwrap());
+        let calendar = lines(&renderer().invitation(&work, EDITION, sample::now()));
+        assert_eq!(value(&calendar, "DTSTART"), "20261201T210000Z");
+        assert!(!calendar.iter().any(|line| line.starts_with("DTEND")), "{calendar:?}");
+    }
+
+    #[test]
     fn long_and_odd_texts_are_folded_and_escaped() {
         let Subject::Maintenance(mut work) = sample::event(EventKind::Scheduled).subject else { unreachable!() };
         let title = format!("a;b,c\\d {}", "å".repeat(90));

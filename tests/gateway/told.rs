@@ -210,7 +210,8 @@ async fn an_operator_opens_updates_and_resolves_from_the_command_line_and_reads_
     let preview = gateway.operate(&[&open[..], &with, &["--preview"]].concat());
     let told = text(&preview.stdout);
     assert!(told.starts_with("Nothing was done. It would be told as opened: BankID svarar inte (BankID).\n"), "{told}");
-    assert!(told.contains("Mailed to 0 at once") && told.contains("Pågår: BankID svarar inte"), "{told}");
+    assert!(told.contains("Mailed to 0 at once") && told.contains("[sv] Pågår: BankID svarar inte"), "{told}");
+    assert!(told.contains("\n[en] "), "who reads English is shown too: {told}");
     let held = gateway.operate(&[&open[..], &with].concat());
     assert!(text(&held.stdout).contains("budkavle pending take-back"), "{held:?}");
     let pending = gateway.operated(&["pending", "list"])[0]["id"].as_str().unwrap().to_owned();

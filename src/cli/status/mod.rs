@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::say::complain;
 use super::{Ask, offline, operate};
 use crate::admin::status::{StatusCommand, carry_out};
-use crate::admin::{self, ClockCommand, Command, Reply};
+use crate::admin::{self, ClockCommand, Command};
 use crate::daemon::offline::own_user;
 use crate::exit::Exit;
 use crate::render::Renderer;
@@ -423,24 +423,7 @@ pub async fn run(act: Act) -> Exit {
         });
         return worked.await.err().unwrap_or(Exit::Ok);
     }
-    let socket = match operate::socket(&ask) {
-        Ok(socket) => socket,
-        Err(exit) => return exit,
-    };
-    for command in commands {
-        match admin::ask(&socket, &command).await {
-            Ok(Reply::Done(value)) => show(&value, ask.json),
-            Ok(Reply::Refused(reason)) => {
-                complain(&reason);
-                return Exit::Invalid;
-            }
-            Err(error) => {
-                complain(&format!("{}: {error}. Is the gateway running?", socket.display()));
-                return Exit::Unavailable;
-            }
-        }
-    }
-    Exit::Ok
+    operate::give(commands, &ask, show).await
 }
 
 /// The same commands, on the store itself.

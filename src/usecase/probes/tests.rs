@@ -285,6 +285,26 @@ async fn a_heartbeat_is_known_by_its_token_and_missed_when_it_does_not_come() {
 }
 
 #[tokio::test]
+async fn silence_before_a_heartbeat_was_set_up_or_resumed_is_not_held_against_it() {
+    let region = Stage::set(json!({})).await.region;
+    let gateway = &region.gateway;
+    let verdict = |now: &str| {
+        region.set(now);
+        gateway.look_at_heartbeat(&gateway.probe("siths").unwrap().record).verdict
+    };
+    region.set("2026-11-22T12:00:00Z");
+    let beat = json!({ "kind": { "type": "heartbeat", "everySeconds": 300, "graceSeconds": 60 } });
+    gateway.put_probe(&operator(), settings(beat)).await.unwrap();
+    assert_eq!(verdict("2026-11-22T12:06:00Z"), Verdict::Works);
+    assert_eq!(verdict("2026-11-22T12:06:01Z"), Verdict::Fails);
+    gateway.pause_probe(&operator(), "siths", true).await.unwrap();
+    region.set("2026-11-22T18:00:00Z");
+    gateway.pause_probe(&operator(), "siths", false).await.unwrap();
+    assert_eq!(verdict("2026-11-22T18:06:00Z"), Verdict::Works);
+    assert_eq!(verdict("2026-11-22T18:06:01Z"), Verdict::Fails);
+}
+
+#[tokio::test]
 async fn who_pauses_or_removes_a_probe_is_told_which_incident_is_left_to_people() {
     let mut stage = Stage::set(json!({})).await;
     stage.see(&[FAILED; 3]).await;
