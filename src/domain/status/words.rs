@@ -7,7 +7,7 @@ use super::component::{Component, ComponentStatus};
 use super::fault::{AFFECTED_MAX, Fault, Rule, Violation};
 use super::subject::Affected;
 use crate::domain::clinic::Texts;
-use crate::domain::ticket::holds_person_id;
+use crate::domain::id::holds_person_id;
 
 pub const TITLE_CHARS_MAX: usize = 120;
 pub const BODY_CHARS_MAX: usize = 4_000;

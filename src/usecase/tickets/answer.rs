@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::SupportRefusal;
 use crate::domain::case::{Document, DocumentBody, DocumentKind};
+use crate::domain::id::holds_person_id;
 use crate::domain::id::{HsaId, Private};
 use crate::domain::letter::LetterKind;
 use crate::domain::policy::{Actor, Deed, decide};
-use crate::domain::ticket::{SupportErrand, Ticket, holds_person_id};
+use crate::domain::ticket::{SupportErrand, Ticket};
 use crate::store::record::encode;
 use crate::store::{Change, key};
 use crate::usecase::access::{AccessEntry, Visitor};
