@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::config_fault;
+use super::grammar::Tongue;
 use super::say::{complain, say};
-use super::{Tongue, config_fault};
 use crate::config::Config;
 use crate::daemon::SystemClock;
 use crate::domain::form::{Issue, Questionnaire, is_valid};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use super::Line;
+use super::grammar::Line;
 use super::say::{complain, say};
 use crate::exit::Exit;
 

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use clap::Subcommand;
 
-use super::Ask;
+use super::grammar::Ask;
 use super::say::complain;
 use crate::admin::{Command, NoticeCommand};
 use crate::exit::Exit;

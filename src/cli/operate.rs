@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::grammar::{
+    Ask, Command as Line, DirectoryAct, FileAct, LogAct, OutboxAct, PortalAct, RoleAct, RoleOf, Which,
+};
 use super::region::{self, RegionError};
 use super::say::{complain, say};
 use super::status;
 use super::subscriber;
 use super::support::{self, ClinicAct};
-use super::{
-    Ask, Command as Line, DirectoryAct, FileAct, LogAct, OutboxAct, PortalAct, RoleAct, RoleOf, Which, typed_hsa_id,
-};
+use super::typed_hsa_id;
 use crate::admin::{self, Command, LogStore, Reply};
 use crate::config::Config;
 use crate::domain::clinic::{Channel, Clinic, Portal, Role, Scope};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Ask, operate, region};
+use super::grammar::Ask;
+use super::{operate, region};
 use crate::admin::{Command, ProbeCommand};
 use crate::domain::status::probe::ProbeSettings;
 use crate::exit::Exit;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Ask;
+use super::grammar::Ask;
 use super::say::complain;
 use crate::admin::{Command, ImportLine, ListFile, SubscriberCommand};
 use crate::directory::addresses;

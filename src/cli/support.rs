@@ -3,9 +3,10 @@
 use clap::Subcommand;
 use uuid::Uuid;
 
+use super::grammar::{Ask, FileAct};
 use super::operate::unfit;
 use super::say::complain;
-use super::{Ask, FileAct, region, typed_hsa_id};
+use super::{region, typed_hsa_id};
 use crate::admin::{Command, SupportCommand};
 use crate::domain::faq::FaqEntry;
 use crate::domain::support::{SupportDesk, SupportService};

@@ -5,11 +5,13 @@ mod clock;
 mod door;
 mod fallback;
 pub mod offline;
+mod parts;
 mod publishing;
 mod trust;
+mod upkeep;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,27 +22,26 @@ use tokio::task::JoinSet;
 use self::cases::CasesKeeper;
 use self::clock::SteeredClock;
 pub use self::clock::SystemClock;
-use self::door::{DoorCounters, DoorState};
+use self::door::DoorState;
 pub use self::fallback::serve_snapshot;
+use self::parts::{facts, fanout, open_doors, outbox_settings, own_name};
 use self::publishing::{live_of, publisher};
 use self::trust::TrustState;
+use self::upkeep::{send_letters, upkeep, write_leavings_down};
 use crate::admin::{self, Operations};
-use crate::admit::{Limits, Places};
-use crate::config::{Config, DoorSettings, MasterKeyPlace, Mode};
-use crate::domain::status::probe::target::HttpTarget;
+use crate::admit::Limits;
+use crate::config::{Config, MasterKeyPlace, Mode};
 use crate::domain::time::Clock;
+use crate::http::Api;
 use crate::http::connection::Drain;
 use crate::http::live::Live;
-use crate::http::request::Door;
 use crate::http::shelf::Shelf;
-use crate::http::{self, Api};
 use crate::identity::TrustError;
 use crate::jobs;
 use crate::jobs::probes::Prober;
 use crate::mail::{Mailer, MailerError};
-use crate::net::{ClientAuth, ListenError, Listener, ServerTls, TlsError};
+use crate::net::{ListenError, TlsError};
 use crate::notify;
-use crate::outbox::fanout::{Fanout, LetterSettings};
 use crate::outbox::{self, Outbox};
 use crate::render::{RenderError, Renderer};
 use crate::signal::{Signal, Signals};
@@ -51,14 +52,6 @@ use crate::usecase::subscribers::SignUpRules;
 
 /// How long open requests may go on after a stop; a second TERM ends it.
 const DRAIN: Duration = Duration::from_secs(20);
-/// How often what time demands is looked after.
-const UPKEEP: Duration = Duration::from_secs(60);
-/// How often a store that could not take a leaving is tried again.
-const LEAVINGS_AGAIN: Duration = Duration::from_secs(2);
-/// Batches of one round of upkeep: far more than a region makes due in a minute.
-const BATCHES_A_ROUND: u32 = 1_000;
-/// How often the region is read again, for posts that began or ended.
-const REFRESH_ROUNDS: u64 = 10;
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -348,176 +341,4 @@ async fn build_gateway(
         public_url: config.service.public_url.clone(),
         allowed_domains: config.allowed_domains.clone(),
     })))
-}
-
-fn open_doors(
-    config: &Config,
-    trust: &Arc<TrustState>,
-    limits: &Arc<Limits>,
-    api: &Arc<Api>,
-) -> Result<(Vec<Arc<DoorState>>, Addresses), StartError> {
-    let portal = build_door(Door::Portal, &config.portal, Some(trust), limits, api)?;
-    let staff = build_door(Door::Staff, &config.staff, Some(trust), limits, api)?;
-    let mut public = build_door(Door::Public, &config.public.door, None, limits, api)?;
-    public.places = Some(Places::new(config.public.connections_per_address_max, config.public.door.connections_max));
-    let addresses = Addresses {
-        portal: portal.listener.address(),
-        staff: staff.listener.address(),
-        public: public.listener.address(),
-    };
-    Ok(([portal, staff, public].map(Arc::new).to_vec(), addresses))
-}
-
-fn build_door(
-    door: Door,
-    settings: &DoorSettings,
-    trust: Option<&Arc<TrustState>>,
-    limits: &Arc<Limits>,
-    api: &Arc<Api>,
-) -> Result<DoorState, StartError> {
-    let name = door.as_str();
-    let client_auth = trust.map_or(ClientAuth::None, |trust| trust.client_auth(door));
-    let tls =
-        ServerTls::load(settings.tls.clone(), client_auth).map_err(|error| StartError::Tls { door: name, error })?;
-    let listener = match door {
-        Door::Portal | Door::Staff => Listener::bind(settings.listen, settings.connections_max),
-        // Whoever serves the copy while we are down gives the door back when we have it.
-        Door::Public => Listener::bind_shared(settings.listen, settings.connections_max),
-    };
-    let listener = listener.map_err(|error| StartError::Listen { door: name, error })?;
-    Ok(DoorState {
-        door,
-        listener,
-        tls,
-        trust: trust.cloned(),
-        limits: limits.clone(),
-        places: None,
-        routes: http::router(api, door),
-        counters: DoorCounters::default(),
-    })
-}
-
-fn fanout(config: &Config, gateway: &Arc<Gateway>, mailer: &Arc<Mailer>, renderer: &Arc<Renderer>) -> Arc<Fanout> {
-    let letters = LetterSettings {
-        from: config.mail_from.clone(),
-        domain: config.mail_domain.clone(),
-        public_url: config.service.public_url.clone(),
-    };
-    // One connection stays free for single letters.
-    let connections_max = config.letters_at_once.saturating_sub(1).max(1);
-    let settings = outbox::fanout::Settings { letters, connections_max, strict: config.mail_strict };
-    Arc::new(Fanout::new(gateway.clone(), mailer.clone(), renderer.clone(), settings))
-}
-
-/// How the gateway names itself to mail servers that it only looks at.
-fn own_name(config: &Config) -> String {
-    match HttpTarget::parse(&config.service.public_url) {
-        Ok(public) if public.host.parse::<IpAddr>().is_err() => public.host,
-        _ => "localhost".to_owned(),
-    }
-}
-
-fn facts(config: &Config, addresses: Addresses) -> admin::Facts {
-    admin::Facts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        mode: format!("{:?}", config.mode).to_lowercase(),
-        portal: addresses.portal,
-        staff: addresses.staff,
-        public: addresses.public,
-    }
-}
-
-/// Both outboxes, until both are told to stop and are done; then the mailer, which they share.
-fn outbox_settings(config: &Config) -> outbox::Settings {
-    outbox::Settings {
-        from: config.mail_from.clone(),
-        envelope_from: config.bounce_address.clone(),
-        at_once_max: config.letters_at_once,
-    }
-}
-
-async fn send_letters(outboxes: [Arc<Outbox>; 2], mailer: Arc<Mailer>, stop: watch::Receiver<bool>) {
-    let [common, cases] = outboxes.map(|outbox| outbox.run(stop.clone()));
-    tokio::join!(common, cases);
-    mailer.close().await;
-}
-
-/// People who leave while the store cannot write are written down as soon as it can.
-async fn write_leavings_down(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = gateway.leavings_wait() => {}
-            _ = stop.changed() => return,
-        }
-        while !gateway.retry_leavings().await {
-            tokio::select! {
-                () = tokio::time::sleep(LEAVINGS_AGAIN) => {}
-                _ = stop.changed() => return,
-            }
-        }
-    }
-}
-
-async fn upkeep(gateway: Arc<Gateway>, limits: Arc<Limits>, mut stop: watch::Receiver<bool>) {
-    let mut rounds = 0_u64;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(UPKEEP) => {}
-            _ = stop.changed() => return,
-        }
-        rounds += 1;
-        limits.sweep();
-        for _ in 0..BATCHES_A_ROUND {
-            match gateway.keep_up().await {
-                Ok(done) => {
-                    tracing::debug!(event = "upkeep", lapsed = done.lapsed, forgotten = done.forgotten, "upkeep");
-                    if !done.more {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(event = "upkeep.failed", %error, "upkeep failed; the next round tries again");
-                    break;
-                }
-            }
-        }
-        forget_subscribers(&gateway).await;
-        forget_notices(&gateway).await;
-        if rounds.is_multiple_of(REFRESH_ROUNDS)
-            && let Err(error) = gateway.refresh_catalog().await
-        {
-            tracing::error!(event = "catalog.refresh", %error, "the region could not be read again");
-        }
-        if rounds.is_multiple_of(REFRESH_ROUNDS)
-            && let Err(error) = gateway.end_followings().await
-        {
-            tracing::error!(event = "upkeep.followings", %error, "what was followed to its end could not be ended");
-        }
-    }
-}
-
-async fn forget_notices(gateway: &Gateway) {
-    for _ in 0..BATCHES_A_ROUND {
-        match gateway.forget_notices().await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::error!(event = "upkeep.notices", %error, "upkeep of notices failed; the next round tries again");
-                return;
-            }
-        }
-    }
-}
-
-async fn forget_subscribers(gateway: &Gateway) {
-    for _ in 0..BATCHES_A_ROUND {
-        match gateway.keep_up_subscribers().await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::error!(event = "upkeep.subscribers", %error, "upkeep of subscribers failed; the next round tries again");
-                return;
-            }
-        }
-    }
 }

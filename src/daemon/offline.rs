@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::parts::{fanout, outbox_settings};
 use super::publishing::copier;
-use super::{StartError, SystemClock, blocking, build_gateway, fanout, open_store, outbox_settings};
+use super::{StartError, SystemClock, blocking, build_gateway, open_store};
 use crate::admit::Limits;
 use crate::config::Config;
 use crate::domain::time::Clock;

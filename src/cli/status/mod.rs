@@ -10,8 +10,9 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::grammar::{Ask, Command as Line};
 use super::say::complain;
-use super::{Ask, offline, operate};
+use super::{offline, operate};
 use crate::admin::status::{StatusCommand, carry_out};
 use crate::admin::{self, ClockCommand, Command};
 use crate::daemon::offline::own_user;
@@ -396,8 +397,7 @@ pub enum Act {
 
 impl Act {
     /// A command of the line, given back where this file has no grammar for it.
-    pub fn of(command: super::Command) -> Result<Act, Box<super::Command>> {
-        use super::Command as Line;
+    pub fn of(command: Line) -> Result<Act, Box<Line>> {
         Ok(match command {
             Line::Component { act } => Act::Component(act),
             Line::Group { act } => Act::Group(act),
