@@ -1,7 +1,8 @@
 //! HTTP out of the gateway: one request, one whole answer, bounded in time and size. `probe` looks at other people's
-//! services, `dial` connects to them.
+//! services, `dial` connects to them, `http` asks by plain HTTP for what proves itself.
 
 pub mod dial;
+pub mod http;
 pub mod probe;
 
 use std::io;
