@@ -200,6 +200,10 @@ fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -
         portal,
         staff,
         refused: refused_issuers(scrutiny, base, trust.refused_issuer),
+        known: Vec::new(),
+        roots: Vec::new(),
+        least_level: 2,
+        own_certificates: Vec::new(),
         crls: trust.crl_files.iter().map(|file| base.join(file)).collect(),
         crl_max_stale: Duration::from_secs(hours * 3_600),
         loa_policies: trust.loa_policies,
@@ -231,7 +235,7 @@ fn issuers(
             }
         };
         let crl_required = issuer.crl_required.unwrap_or(true);
-        out.push(IssuerSettings { file: base.join(issuer.file), kind, environment, crl_required });
+        out.push(IssuerSettings { file: base.join(issuer.file), kind, environment, crl_required, ends: None });
     }
     out
 }

@@ -66,7 +66,8 @@ impl TrustState {
             })),
             Err(rejection) => {
                 tracing::info!(event = "identity.rejected", door = door.as_str(), reason = %rejection, "not let in");
-                Err(RejectionFacts { code: rejection.code, issuer: rejection.issuer })
+                let identity::Rejection { code, issuer, detail, organisation, .. } = rejection;
+                Err(RejectionFacts { code, issuer, detail, organisation })
             }
         };
         Peer { door, address, identity }

@@ -18,7 +18,7 @@ use crate::admit::IpKey;
 use crate::domain::id::HsaId;
 use crate::domain::json;
 use crate::domain::language::Language;
-use crate::domain::rejection::RejectionCode;
+use crate::domain::rejection::{Detail, RejectionCode};
 use crate::domain::status::Audience;
 use crate::domain::status::edition::Edition;
 use crate::usecase::access::Visitor;
@@ -75,6 +75,10 @@ pub enum Caller {
 pub struct RejectionFacts {
     pub code: RejectionCode,
     pub issuer: Option<String>,
+    /// What the code alone does not say.
+    pub detail: Option<Detail>,
+    /// The organisation in the HSA-id of a genuine certificate: whose local IT helps.
+    pub organisation: Option<String>,
 }
 
 /// The other end of a connection.

@@ -36,6 +36,8 @@ pub struct Certificate {
     pub issuer: Private,
     /// The issuer's common name where it is fit for a log: not self-issued, nothing that looks like a person's number.
     pub issuer_name: Option<String>,
+    /// The issuer's organisation, under the same condition.
+    pub issuer_organisation: Option<String>,
     pub subject_der: Vec<u8>,
     /// Every serialNumber (2.5.4.5) of the subject: the HSA-id, or on other cards the personnummer.
     pub subject_serial_numbers: Vec<Private>,
@@ -141,10 +143,12 @@ pub fn describe(der: &[u8]) -> Result<Certificate, CertificateError> {
     let key_usage = certificate.key_usage().map_err(|_| CertificateError::Field("key usage"))?;
     let extended = certificate.extended_key_usage().map_err(|_| CertificateError::Field("extended key usage"))?;
     let constraints = certificate.basic_constraints().map_err(|_| CertificateError::Field("basic constraints"))?;
+    let issuer_name = if issuer.as_raw() == subject.as_raw() { None } else { ca_name(issuer) };
     Ok(Certificate {
         issuer_der: issuer.as_raw().to_vec(),
         issuer: Private::new(bounded(&issuer.to_string())),
-        issuer_name: if issuer.as_raw() == subject.as_raw() { None } else { ca_name(issuer) },
+        issuer_organisation: issuer_name.as_ref().and_then(|_| issuer.iter_organization().next().and_then(text)),
+        issuer_name,
         subject_der: subject.as_raw().to_vec(),
         subject_serial_numbers: subject
             .iter_by_oid(&OID_X509_SERIALNUMBER)

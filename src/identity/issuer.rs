@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
+use x509_parser::asn1_rs::FromDer;
+use x509_parser::certificate::X509Certificate;
 
 use super::Door;
 use super::certificate::{Certificate, CertificateError, describe};
+use super::known::KnownIssuer;
 
 /// A CA file holds one certificate.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -20,10 +24,14 @@ pub enum IssuerKind {
     },
     /// The same cards' other certificate, whose serialNumber is the personnummer.
     PersonId,
+    /// Mobilt SITHS, whose serialNumber is the personnummer.
+    PersonIdMobile,
     /// Systems.
     Function,
     /// The private e-identification that SITHS cards carry besides.
     TeliaELegitimation,
+    /// Signs other authorities only.
+    Root,
     Other,
 }
 
@@ -43,6 +51,8 @@ pub struct IssuerSettings {
     pub environment: Environment,
     /// Without a fresh revocation list of this issuer nobody comes in.
     pub crl_required: bool,
+    /// From this day on, Swedish time, the door takes it no longer.
+    pub ends: Option<Date>,
 }
 
 /// An issuer that is refused by its own name rather than as an unknown one.
@@ -75,6 +85,10 @@ pub enum IssuerError {
     TestAsProduction,
     #[error("issues certificates that this door refuses")]
     WrongDoor,
+    #[error("bears the name \"{0}\", but its fingerprint is not the one published for that authority")]
+    NotAsPublished(String),
+    #[error("is not signed by any of the roots given")]
+    NotUnderRoot,
 }
 
 /// An allow-listed issuer, ready for judging.
@@ -85,6 +99,7 @@ pub(super) struct Issuer {
     pub environment: Environment,
     pub door: Door,
     pub crl_required: bool,
+    pub ends: Option<Date>,
     pub der: CertificateDer<'static>,
     pub certificate: Certificate,
     pub anchor: TrustAnchor<'static>,
@@ -101,10 +116,8 @@ impl Issuer {
             return Err(IssuerError::Root);
         }
         let fits = match (door, settings.kind) {
-            (_, IssuerKind::PersonId | IssuerKind::TeliaELegitimation) => false,
-            (Door::Portal, IssuerKind::PersonHsaId { .. }) | (Door::Staff, IssuerKind::Function) => false,
-            (_, IssuerKind::Other) => false,
             (Door::Portal, IssuerKind::Function) | (Door::Staff, IssuerKind::PersonHsaId { .. }) => true,
+            _ => false,
         };
         if !fits {
             return Err(IssuerError::WrongDoor);
@@ -120,11 +133,67 @@ impl Issuer {
             environment: settings.environment,
             door,
             crl_required: settings.crl_required,
+            ends: settings.ends,
             certificate,
             anchor,
             der,
         })
     }
+
+    /// In production, whoever bears a published name has its published fingerprint too. Imitations are what tests are
+    /// made of.
+    pub fn as_published(self, known: &[KnownIssuer]) -> Result<Issuer, IssuerError> {
+        let impostor = known.iter().any(|known| {
+            known.common_name == self.name
+                && known.fingerprint.is_some_and(|published| published != self.certificate.fingerprint)
+        });
+        if impostor && self.environment == Environment::Production {
+            return Err(IssuerError::NotAsPublished(self.name));
+        }
+        Ok(self)
+    }
+
+    /// Without any roots every issuer stands on its own.
+    pub fn under(self, roots: &[Root]) -> Result<Issuer, IssuerError> {
+        if !roots.is_empty() && !roots.iter().any(|root| root.has_signed(&self)) {
+            return Err(IssuerError::NotUnderRoot);
+        }
+        Ok(self)
+    }
+}
+
+/// A root's certificate, to hold issuing CAs against. It lets nobody in.
+pub(super) struct Root {
+    certificate: Certificate,
+    der: CertificateDer<'static>,
+}
+
+impl Root {
+    pub fn load(file: &Path) -> Result<Root, IssuerError> {
+        let der = read_certificate(file)?;
+        let certificate = describe(&der)?;
+        if !certificate.is_ca {
+            return Err(IssuerError::NoCa);
+        }
+        Ok(Root { certificate, der })
+    }
+
+    fn has_signed(&self, issuer: &Issuer) -> bool {
+        let (Ok((_, root)), Ok((_, signed))) =
+            (X509Certificate::from_der(&self.der), X509Certificate::from_der(&issuer.der))
+        else {
+            return false;
+        };
+        issuer.certificate.issuer_der == self.certificate.subject_der
+            && signed.verify_signature(Some(root.public_key())).is_ok()
+    }
+}
+
+/// What the first certificate of a file says: our own, a chain.
+pub(super) fn first_certificate(file: &Path) -> Result<Certificate, IssuerError> {
+    let bytes = read_file(file)?;
+    let der = CertificateDer::pem_slice_iter(&bytes).next().and_then(Result::ok).ok_or(IssuerError::NotOne)?;
+    Ok(describe(&der)?)
 }
 
 /// SITHS's test CAs say so in their names.
@@ -174,10 +243,7 @@ impl Refused {
 
 /// One certificate from a PEM or DER file.
 fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, IssuerError> {
-    let bytes = read_bounded(path, FILE_BYTES_MAX).map_err(|error| match error {
-        ReadError::Io(kind) => IssuerError::Io(kind),
-        ReadError::TooLarge => IssuerError::TooLarge,
-    })?;
+    let bytes = read_file(path)?;
     if !is_pem(&bytes) {
         return Ok(CertificateDer::from(bytes));
     }
@@ -186,6 +252,13 @@ fn read_certificate(path: &Path) -> Result<CertificateDer<'static>, IssuerError>
         (Some(Ok(certificate)), None) => Ok(certificate),
         _ => Err(IssuerError::NotOne),
     }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, IssuerError> {
+    read_bounded(path, FILE_BYTES_MAX).map_err(|error| match error {
+        ReadError::Io(kind) => IssuerError::Io(kind),
+        ReadError::TooLarge => IssuerError::TooLarge,
+    })
 }
 
 pub(super) enum ReadError {

@@ -5,12 +5,16 @@
 //! |---|---|
 //! | `certificate` | the few fields read |
 //! | `issuer` | issuing CAs, trusted and refused by name |
+//! | `known` | what is known of issuers, trusted or not |
 //! | `revocation` | the index of revoked serial numbers |
-//! | `trust` | the snapshot of all that, and the judging in its order |
+//! | `trust` | the snapshot of all that |
+//! | `rules` | the judging, rule by rule |
 
 mod certificate;
 mod issuer;
+mod known;
 mod revocation;
+mod rules;
 mod trust;
 
 #[cfg(test)]
@@ -21,10 +25,12 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::domain::id::{HsaId, Private};
-use crate::domain::rejection::RejectionCode;
+use crate::domain::rejection::{Detail, RejectionCode};
 
-pub use certificate::{Serial, describe};
+pub use certificate::{Certificate, ExtendedKeyUsage, KeyUsage, Serial, describe};
 pub use issuer::{Environment, IssuerKind, IssuerSettings, RefusedIssuer};
+pub use known::{IssuerState, KnownIssuer};
+pub use rules::{DoorExamination, Examination};
 pub use trust::{Trust, TrustError, TrustSettings};
 
 /// The two doors at which a certificate lets somebody in.
@@ -68,6 +74,10 @@ pub struct Rejection {
     pub issuer: Option<String>,
     /// None where there was no certificate to read.
     pub facts: Option<Box<Facts>>,
+    /// What the code alone does not say.
+    pub detail: Option<Detail>,
+    /// The organisation number in the HSA-id of a certificate whose signature is good: whose local IT helps.
+    pub organisation: Option<String>,
 }
 
 /// What a log may hold of a refused certificate: enough to find it at its issuer.

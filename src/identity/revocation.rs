@@ -101,7 +101,12 @@ struct Crl {
 pub(super) enum Standing {
     Good,
     Revoked,
+    /// There is no list that speaks of it.
     Unknown,
+    /// There is one, and it is past its grace.
+    Stale {
+        next_update: Timestamp,
+    },
 }
 
 /// The fingerprint of an issuer's certificate: two issuers of one name but with different keys are two.
@@ -151,18 +156,24 @@ impl Revocations {
         now: Timestamp,
         max_stale: Duration,
     ) -> Standing {
-        let mut fresh = false;
+        let mut newest: Option<Timestamp> = None;
         for crl in self.of(issuer).filter(|crl| crl.covers(certificate)) {
             if crl.serials.binary_search(&certificate.serial).is_ok() {
                 return Standing::Revoked;
             }
-            fresh |= crl.next_update.checked_add(max_stale).is_ok_and(|end| now <= end);
+            newest = newest.max(Some(crl.next_update));
         }
-        if fresh || (!issuer.crl_required && self.of(issuer).next().is_none()) {
-            Standing::Good
-        } else {
-            Standing::Unknown
+        match newest {
+            Some(next_update) if next_update.checked_add(max_stale).is_ok_and(|end| now <= end) => Standing::Good,
+            Some(next_update) => Standing::Stale { next_update },
+            None if !issuer.crl_required && self.of(issuer).next().is_none() => Standing::Good,
+            None => Standing::Unknown,
         }
+    }
+
+    /// When the newest list was made: that moment has passed.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.lists.values().flatten().map(|crl| crl.this_update).max()
     }
 
     pub fn status(&self, issuer: &Issuer) -> Vec<CrlStatus> {

@@ -85,7 +85,7 @@ impl Tree {
     /// An allow-list entry for `ca`, its file named by the CA.
     pub fn issuer(&self, ca: &Ca, kind: IssuerKind) -> IssuerSettings {
         let file = self.write(&format!("{}.pem", hex_name(ca)), ca.pem());
-        IssuerSettings { file, kind, environment: Environment::Test, crl_required: false }
+        IssuerSettings { file, kind, environment: Environment::Test, crl_required: false, ends: None }
     }
 
     /// Both doors open for the tree's own CAs, no revocation lists asked for.
@@ -95,6 +95,10 @@ impl Tree {
             portal: vec![self.issuer(&self.function, IssuerKind::Function)],
             staff: vec![self.issuer(&self.person, IssuerKind::PersonHsaId { loa: 3 })],
             refused: Vec::new(),
+            known: Vec::new(),
+            roots: Vec::new(),
+            least_level: 2,
+            own_certificates: Vec::new(),
             crls: Vec::new(),
             crl_max_stale: Duration::ZERO,
             loa_policies: Default::default(),
