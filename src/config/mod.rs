@@ -107,6 +107,11 @@ impl Config {
         Ok(Config::read(path, &source)?)
     }
 
+    /// Where it lies who left while the gateway was down, until it is up.
+    pub fn leavings_dir(&self) -> PathBuf {
+        self.data_dir.join("leavings")
+    }
+
     /// As `load`, from text.
     pub fn read(path: &Path, source: &str) -> Result<Config, Faults> {
         let mut scrutiny = diagnostic::Scrutiny::new(path, source);

@@ -10,14 +10,16 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
+use super::clock::SystemClock;
 use super::door::{DoorCounters, DoorState};
 use super::{StartError, blocking};
 use crate::admit::{Limits, Places};
 use crate::config::Config;
 use crate::http::connection::Drain;
-use crate::http::fallback::routes;
+use crate::http::fallback::{self, routes};
 use crate::http::request::Door;
 use crate::http::shelf::{Entry, Shelf};
+use crate::jobs::leavings::Leavings;
 use crate::jobs::snapshot::{self, Copy};
 use crate::net::{ClientAuth, Listener, ServerTls};
 use crate::notify;
@@ -109,6 +111,16 @@ impl Fallback {
             .map_err(|error| StartError::Tls { door, error })
     }
 
+    fn answers(&self) -> fallback::Fallback {
+        let leavings = Leavings::new(self.config.leavings_dir());
+        fallback::Fallback {
+            renderer: self.renderer.clone(),
+            clock: Arc::new(SystemClock),
+            keep: Box::new(move |token| leavings.keep(token)),
+            mail_domain: self.config.mail_domain.clone(),
+        }
+    }
+
     /// Beside a gateway that is coming up or going down both hold the port for a moment, so that nobody is refused.
     fn open(&self, shared: bool) -> Result<DoorState, StartError> {
         let settings = &self.config.public;
@@ -123,7 +135,7 @@ impl Fallback {
             trust: None,
             limits: limits.clone(),
             places: Some(Places::new(settings.connections_per_address_max, most)),
-            routes: routes(self.copy.shelf.clone(), limits, self.renderer.clone()),
+            routes: routes(self.copy.shelf.clone(), limits, self.answers()),
             counters: DoorCounters::default(),
         })
     }

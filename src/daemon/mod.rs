@@ -38,6 +38,7 @@ use crate::http::live::Live;
 use crate::http::shelf::Shelf;
 use crate::identity::TrustError;
 use crate::jobs;
+use crate::jobs::leavings::Leavings;
 use crate::jobs::probes::Prober;
 use crate::mail::{Mailer, MailerError};
 use crate::net::{ListenError, TlsError};
@@ -230,6 +231,10 @@ impl Daemon {
         };
         let admin = admin::bind(&config.admin_socket)
             .map_err(|source| StartError::Admin { path: config.admin_socket.clone(), source })?;
+        let leavings = Leavings::new(config.leavings_dir());
+        if let Err(error) = jobs::leavings::take_up(&gateway, &leavings).await {
+            tracing::error!(event = "leavings.failed", %error, "who left while the gateway was down cannot be read");
+        }
         let (stop_doors, stopped) = watch::channel(false);
         let (stop_outbox, outbox_stopped) = watch::channel(false);
         let drain = Arc::new(Drain::new());
@@ -240,6 +245,7 @@ impl Daemon {
         tasks.spawn(admin::serve(admin, operations, stopped.clone()));
         tasks.spawn(fanout.run(outbox_stopped.clone()));
         tasks.spawn(jobs::bounces::run(gateway.clone(), config.incoming_maildir.clone(), stopped.clone()));
+        tasks.spawn(jobs::leavings::run(gateway.clone(), leavings, stopped.clone()));
         tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
         tasks.spawn(jobs::tickets::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());

@@ -16,6 +16,7 @@ use super::{StartError, SystemClock, blocking, build_gateway, open_store};
 use crate::admit::Limits;
 use crate::config::Config;
 use crate::domain::time::Clock;
+use crate::jobs::leavings::{Leavings, take_up};
 use crate::jobs::publisher::{PublishError, Publisher};
 use crate::mail::Mailer;
 use crate::outbox::fanout::Fanout;
@@ -64,6 +65,10 @@ impl Offline {
         let limits = Arc::new(Limits::new(config.limits));
         let cases = Store::absent("the gateway is down");
         let gateway = build_gateway(config, cases, common, &clock, &limits).await?;
+        // Who left by the copy gets none of what is sent now.
+        let leavings = Leavings::new(config.leavings_dir());
+        let io = |source| OfflineError::Io { path: config.leavings_dir(), source };
+        take_up(&gateway, &leavings).await.map_err(io)?;
         let renderer = Renderer::new(config.service.clone(), config.template_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(StartError::from)?);
         let mailer = Arc::new(Mailer::new(config.mail.clone()).map_err(StartError::from)?);

@@ -100,6 +100,7 @@ pub fn outbox_settings(config: &Config) -> outbox::Settings {
     outbox::Settings {
         from: config.mail_from.clone(),
         envelope_from: config.bounce_address.clone(),
+        bounce_domain: config.mail_domain.clone(),
         at_once_max: config.letters_at_once,
     }
 }

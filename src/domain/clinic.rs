@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{ClinicHours, NeverOpen, promise};
@@ -84,6 +84,17 @@ impl Promise {
             distributed_by: promise(start, self.distributed_within_minutes, opening)?,
             answered_by: promise(start, self.answered_within_minutes, opening)?,
         })
+    }
+
+    /// Both promises where somebody answers at any hour: minutes of the clock.
+    pub fn at_any_hour(&self, start: Timestamp) -> Promised {
+        let after = |minutes: u32| {
+            start.saturating_add(SignedDuration::from_mins(i64::from(minutes))).unwrap_or(Timestamp::MAX)
+        };
+        Promised {
+            distributed_by: after(self.distributed_within_minutes),
+            answered_by: after(self.answered_within_minutes),
+        }
     }
 }
 

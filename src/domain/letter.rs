@@ -172,6 +172,9 @@ pub struct Letter {
     /// The message as it was first rendered: a resend is byte-identical.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The newest event that it tells a subscriber of: what comes back is counted under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<u64>,
 }
 
 /// How long most letters are tried, in hours.
@@ -197,6 +200,7 @@ impl Letter {
             last_fault: None,
             facts: None,
             message: None,
+            event: None,
         }
     }
 }

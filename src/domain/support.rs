@@ -1,9 +1,10 @@
 //! The region's support as it is set up: who answers, where and when, and which services it answers for.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::calendar::ClinicHours;
-use super::clinic::{Promise, Texts};
+use super::calendar::{ClinicHours, NeverOpen};
+use super::clinic::{Promise, Promised, Texts};
 use super::id::HsaId;
 use super::mail_address::MailAddress;
 use super::ticket::Priority;
@@ -16,6 +17,9 @@ pub struct SupportDesk {
     pub unit: HsaId,
     /// The working hours in which promised times run.
     pub opening: ClinicHours,
+    /// Priority 1 is answered at any hour: its promised times run by the clock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub urgent_round_the_clock: bool,
     pub promises: Promises,
     /// How long after the answer the reporter may come back to the same ticket.
     pub follow_up_days: u16,
@@ -24,6 +28,16 @@ pub struct SupportDesk {
     pub mailbox: Option<MailAddress>,
     /// How local IT is reached: cards, PINs, readers, Net iD and the computer itself are its matter.
     pub local_it: Texts,
+}
+
+impl SupportDesk {
+    /// What a promise comes to for a ticket of that priority.
+    pub fn promised(&self, promise: Promise, priority: Priority, start: Timestamp) -> Result<Promised, NeverOpen> {
+        if priority == Priority::One && self.urgent_round_the_clock {
+            return Ok(promise.at_any_hour(start));
+        }
+        promise.from(start, &self.opening)
+    }
 }
 
 /// What the support promises, by priority.

@@ -29,6 +29,7 @@ use axum::http::Response;
 use axum::http::request::Parts;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
@@ -277,7 +278,7 @@ fn rejection(api: &Api, facts: &RejectionFacts) -> Problem {
 fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, Problem>) -> Response<Body> {
     let answer = match result {
         Ok(answer) => answer,
-        Err(problem) => answer_of(&api.renderer, context, &problem),
+        Err(problem) => answer_of(&api.renderer, context, &problem, api.gateway.now()),
     };
     let status = answer.status;
     let who = match parts.extensions.get::<Peer>().map(|peer| &peer.identity) {
@@ -309,7 +310,7 @@ fn finish(answer: Answer, context: &Context, parts: &Parts) -> Response<Body> {
     response
 }
 
-fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem) -> Answer {
+fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem, now: Timestamp) -> Answer {
     let mut body = problem.body(context.language, &context.request_id);
     let mut page = None;
     if let Some(code) = problem.rejection {
@@ -334,7 +335,11 @@ fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem) -> Answe
         let facts = FaultFacts {
             text: if detail == title { String::new() } else { detail },
             title,
-            cure: vec![text("remedy")],
+            cure: vec![match problem.retry_after {
+                // What a program reads of the header, a person reads as a time of day.
+                Some(wait) => renderer.wait_in_words(wait, context.language, now),
+                None => text("remedy"),
+            }],
             code: problem.code.to_owned(),
             request_id: context.request_id.clone(),
         };

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `bounces` | reads what comes back by mail |
+//! | `leavings` | who left while only the copy was served |
 //! | `probes` | looks at services, each on its own schedule |
 //! | `publisher` | renders what is read by many when something changed, and every minute |
 //! | `snapshot` | the same on disk, for whoever serves it when we do not |
@@ -10,6 +11,7 @@
 //! | `tickets` | reporters hear of an incident's end, answered tickets lapse |
 
 pub mod bounces;
+pub mod leavings;
 pub mod probes;
 pub mod publisher;
 pub mod snapshot;

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::snapshot::{Snapshot, SnapshotError};
+use crate::domain::status::Audience;
 use crate::domain::status::board::OwnHealth;
 use crate::domain::status::event::Event;
 use crate::render::publish::{Document, STALE_AFTER_MINUTES};
@@ -71,11 +72,16 @@ impl Publisher {
         let shown = board.seq;
         self.health = self.gateway.own_health(now).await;
         let (renderer, health) = (self.renderer.clone(), self.health.clone());
-        let rendered = tokio::task::spawn_blocking(move || renderer.publish(&board, &health, now)).await;
-        let documents = rendered.map_err(|_| PublishError::Panic)??;
+        let faq: Vec<_> = self.gateway.catalog().shown_faq(Audience::Staff).into_iter().cloned().collect();
+        let rendered = tokio::task::spawn_blocking(move || {
+            let documents = renderer.publish(&board, &health, now)?;
+            Ok::<_, RenderError>((documents, renderer.publish_standing(&board, &faq, now)?))
+        });
+        let (mut documents, standing) = rendered.await.map_err(|_| PublishError::Panic)??;
         (self.shelve)(&documents, now);
         self.tell_events(shown).await;
         let snapshot = self.snapshot.clone();
+        documents.extend(standing);
         let written = tokio::task::spawn_blocking(move || snapshot.write(&documents, now, now + STALE_AFTER)).await;
         Ok(written.map_err(|_| PublishError::Panic)??)
     }

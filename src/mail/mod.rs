@@ -56,7 +56,7 @@ mod tests;
 #[cfg(test)]
 pub use self::{
     classify::{Cause, Phase},
-    reply::ReplyError,
+    reply::{EnhancedCode, ReplyError},
     settings::Timeouts,
 };
 pub use classify::{Class, Delivery, Trouble};

@@ -36,6 +36,8 @@ pub struct Settings {
     pub from: Sender,
     /// Where bounces go.
     pub envelope_from: MailAddress,
+    /// Where those of letters to subscribers go, each to an address that says whose it is.
+    pub bounce_domain: String,
     /// Letters under way at once; no more than the mailer has connections.
     pub at_once_max: usize,
 }
@@ -167,15 +169,36 @@ impl Outbox {
                 return Sent::SmarthostTrouble;
             }
         };
-        let envelope = Envelope { from: self.settings.envelope_from.clone(), to: letter.record.to.clone(), id: None };
+        let envelope = Envelope { from: self.sender(&letter.record), to: letter.record.to.clone(), id: None };
         let delivery = self.mailer.deliver(&envelope, message.as_bytes()).await;
         self.count(&letter.record, &delivery);
+        self.note_refusal(&letter.record, &delivery).await;
         self.gateway.note_smarthost(!matches!(delivery, Delivery::Deferred { class: Class::Session, .. }));
         let settlement = schedule::after(&letter.record, &delivery, self.gateway.now());
         let sent = self.settle(&letter, settlement).await;
         match delivery {
             Delivery::Deferred { class: Class::Session, .. } => Sent::SmarthostTrouble,
             _ => sent,
+        }
+    }
+
+    /// A letter about events says in its sender whose it is, the same at each try: its bounces are heard.
+    fn sender(&self, letter: &Letter) -> MailAddress {
+        let own = letter.event.and_then(|event| {
+            let token = self.gateway.bounce_token(letter.about, event, letter.created_at);
+            MailAddress::parse(&format!("b+{token}@{}", self.settings.bounce_domain)).ok()
+        });
+        own.unwrap_or_else(|| self.settings.envelope_from.clone())
+    }
+
+    /// A subscriber's address that the smarthost refuses on the spot counts as one whose letter came back.
+    async fn note_refusal(&self, letter: &Letter, delivery: &Delivery) {
+        let (Some(event), Delivery::Rejected { class: Class::Recipient, trouble }) = (letter.event, delivery) else {
+            return;
+        };
+        if let Err(error) = self.gateway.refused(letter.about, event, trouble.reply().map(fanout::code_of)).await {
+            // The next letter to this address is refused again, and then it is written down.
+            tracing::error!(event = "outbox.refused", %error, "a refused address cannot be noted");
         }
     }
 

@@ -130,6 +130,7 @@ impl Renderer {
             }
         }
         self.publish(&sample::board(), &sample::own_health(), sample::now())?;
+        self.publish_standing(&sample::board(), &[], sample::now())?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::clinic::Texts;
+use crate::domain::faq::FaqEntry;
 pub use crate::domain::ticket::TicketKind;
 
 /// A page and what it says.
@@ -38,6 +39,10 @@ pub enum Page {
     Faq(FaqFacts),
     FaqEntry(FaqItem),
     NotFound,
+    /// Leads to the status page: for servers of the copy, which cannot redirect.
+    Home,
+    /// Stands where the copy has no forms: at this unprefixed path.
+    Closed(&'static str, SupportFacts),
     /// The gateway does not answer; shown by whatever stands in for it.
     Down,
     /// A request that cannot be met, in words for people.
@@ -242,6 +247,17 @@ pub struct FaqItem {
     pub question: Texts,
     pub answer: Texts,
     pub updated: Date,
+}
+
+impl From<&FaqEntry> for FaqItem {
+    fn from(entry: &FaqEntry) -> FaqItem {
+        FaqItem {
+            slug: entry.slug.clone(),
+            question: entry.question.clone(),
+            answer: entry.answer.clone(),
+            updated: entry.updated,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

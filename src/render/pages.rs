@@ -1,6 +1,8 @@
 //! Renders the pages for people who do something, and what all pages say around their own matter.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use minijinja::{Value, context};
 use serde::Serialize;
 
@@ -42,6 +44,19 @@ impl Renderer {
     /// A time as pages write it.
     pub fn time_in_words(&self, at: Timestamp, language: Language, now: Timestamp) -> String {
         When::new(language, now).words(at)
+    }
+
+    /// What somebody does who came too often or at a bad time: *Vänta till kl. 14.05 och försök igen.*
+    pub fn wait_in_words(&self, wait: Duration, language: Language, now: Timestamp) -> String {
+        let minute = SignedDuration::from_mins(1);
+        let wait = SignedDuration::try_from(wait).unwrap_or(minute);
+        // A clock shows whole minutes: the next one is never too early.
+        let until = now.saturating_add(wait + minute).unwrap_or(now);
+        let until = When::new(language, now).moment(until).short;
+        match language {
+            Language::Sv => format!("Vänta till {until} och försök igen."),
+            Language::En => format!("Wait until {until}, then try again."),
+        }
     }
 
     /// What goes on now, for the pages that show it above a form.
@@ -98,6 +113,8 @@ impl Renderer {
                 ("page/faq-entry.html", path, context! { entry })
             }
             Page::NotFound => ("page/not-found.html", None, context! {}),
+            Page::Home => ("page/home.html", at("/"), context! {}),
+            Page::Closed(path, facts) => ("page/closed.html", at(path), context! { ongoing => value(&facts.ongoing) }),
             Page::Down => ("page/down.html", None, context! {}),
             Page::Fault(facts) => ("page/fault.html", None, of(facts)),
         }

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::page::{FaqFacts, FaqItem, Page, SupportFacts};
 use super::view::View;
 use super::when::Month;
 use super::{RenderError, Renderer};
+use crate::domain::faq::FaqEntry;
 use crate::domain::status::board::{Board, OwnHealth};
 use crate::domain::status::edition::Edition;
 use crate::domain::status::subject::Subject;
@@ -17,6 +19,10 @@ const MONTHS: usize = 13;
 const LIVE_SECONDS: u32 = 10;
 const STILL_SECONDS: u32 = 300;
 const ASSET_SECONDS: u32 = 3_600;
+
+/// Forms that somebody may look for in the copy.
+const CLOSED: [&str; 5] =
+    ["/support", "/support/felanmalan", "/support/anvandarstod", "/support/bestallning", "/status/prenumerera"];
 
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -48,6 +54,36 @@ impl Renderer {
             let view = View::new(&board, own, edition, now);
             self.edition_pages(&view, &mut documents)?;
             self.edition_data(&view, &board, &mut documents)?;
+        }
+        Ok(documents)
+    }
+
+    /// What only the copy has: the pages that the gateway makes when somebody asks, as they read while nothing can be
+    /// sent. `faq` are the shown questions in the order of their page.
+    pub fn publish_standing(
+        &self,
+        board: &Board,
+        faq: &[FaqEntry],
+        now: Timestamp,
+    ) -> Result<Vec<Document>, RenderError> {
+        let mut documents = Vec::new();
+        for edition in Edition::ALL {
+            let Edition { language, audience } = edition;
+            let entries: Vec<FaqItem> =
+                faq.iter().filter(|entry| audience.sees(entry.audience)).map(FaqItem::from).collect();
+            let ongoing = self.ongoing(board, language, audience, now);
+            let mut pages = vec![("/".to_owned(), Page::Home)];
+            pages.extend(
+                CLOSED.map(|path| (path.to_owned(), Page::Closed(path, SupportFacts { ongoing: ongoing.clone() }))),
+            );
+            pages.extend(
+                entries.iter().map(|entry| (format!("/fragor-och-svar/{}", entry.slug), Page::FaqEntry(entry.clone()))),
+            );
+            pages.push(("/fragor-och-svar".to_owned(), Page::Faq(FaqFacts { entries })));
+            for (path, page) in pages {
+                let html = self.page(&page, language, audience)?;
+                documents.push(document(&edition.path(&path), HTML, html, LIVE_SECONDS));
+            }
         }
         Ok(documents)
     }

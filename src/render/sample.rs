@@ -359,6 +359,8 @@ pub(super) fn pages() -> Vec<Page> {
         Page::Faq(FaqFacts::default()),
         Page::FaqEntry(faq_item()),
         Page::NotFound,
+        Page::Home,
+        Page::Closed("/support", SupportFacts { ongoing: vec![ongoing()] }),
         Page::Down,
         Page::Fault(fault),
     ]

@@ -209,6 +209,7 @@ impl Gateway {
             facts: old.facts.clone(),
             message: old.message.clone(),
             in_doubt: old.in_doubt,
+            event: old.event,
             ..fresh
         };
         let mut change = keeping(&letter, &record);

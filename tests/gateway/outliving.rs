@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::client::{Answer, Caller};
-use crate::common::{Region, budkavle, until};
+use crate::common::{Region, budkavle, budkavle_reading, until};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -61,8 +61,20 @@ async fn a_standby_takes_the_public_door_when_the_gateway_is_killed_and_gives_it
     assert!(page.header("content-security-policy").contains("default-src 'none'"));
     let feed = fresh(&region, door, "/api/v2/status.json", "*/*").await.unwrap().expect(200);
     assert_eq!(feed.header("content-type"), own.header("content-type"));
+    // The number to ring, what people ask often, and what stands where the forms were.
+    let reads = async |path: &str| fresh(&region, door, path, "text/html").await.unwrap().expect(200).text();
+    for path in ["/support", "/support/felanmalan", "/status/prenumerera", "/invanare/support"] {
+        let told = reads(path).await;
+        assert!(told.contains("Formulären är stängda just nu") && told.contains("0771-25 10 10"), "{path}: {told}");
+    }
+    assert!(reads("/fragor-och-svar").await.contains("Frågor och svar"));
+    assert!(reads("/fragor-och-svar/logga-in").await.contains("0771-25 10 10"));
+    for (path, to) in [("/", "/status"), ("/en", "/en/status")] {
+        let leads = format!("<meta http-equiv=\"refresh\" content=\"0; url={to}\">");
+        assert!(reads(path).await.contains(&leads), "{path}");
+    }
     // All else is told to be down, with the number to ring.
-    for path in ["/status/prenumerera", "/v1/health", "/en/support"] {
+    for path in ["/support/arende/x", "/v1/health", "/en/entre"] {
         let told = fresh(&region, door, path, "text/html").await.unwrap().expect(503);
         assert!(told.text().contains("0771-25 10 10") && !told.header("retry-after").is_empty(), "{}", told.text());
     }
@@ -79,6 +91,66 @@ async fn a_standby_takes_the_public_door_when_the_gateway_is_killed_and_gives_it
         Some(())
     };
     until("the gateway has its door back", SOON, own).await;
+}
+
+#[tokio::test]
+async fn who_leaves_with_one_click_while_only_the_copy_stands_has_left() {
+    let (region, door) = agreed();
+    let config = region.config();
+    let gateway = region.run();
+    let list = gateway.region.path("subscribers.csv");
+    fs::write(&list, "address,language,targets,dailyAt\ntolvan@example.test,sv,all,\n").unwrap();
+    let import = ["subscriber", "import", list.to_str().unwrap(), "--source", "test", "--confirmed"];
+    assert!(gateway.operate(&import).status.success());
+    let words = ["incident", "open", "--title", "Växeln", "--audience", "public", "--text", "Strömmen är borta."];
+    let words = [&words[..], &["--component", "e-tjanster=major_outage", "--hold", "0"]].concat();
+    assert!(gateway.operate(&words).status.success());
+    let letter = gateway.letters(1).await.remove(0).replace("=\r\n", "").replace("\r\n ", "");
+    let (_, link) = letter.split_once("/u/").unwrap();
+    let token: String = link.chars().take_while(char::is_ascii_alphanumeric).collect();
+
+    let region = gateway.killed();
+    let standby = serve_snapshot(&config, &["--standby"]);
+    let path = format!("/u/{token}");
+    let asked = async || fresh(&region, door, &path, "text/html").await.filter(|told| told.status == 200);
+    let asked = until("the standby asks whether to leave", SOON, asked).await.text();
+    assert!(asked.contains(&format!("action=\"{path}\"")), "{asked}");
+    let caller = Caller::new(door, &region.path("tls/server-ca.pem"), None);
+    for _ in 0..2 {
+        let body = "List-Unsubscribe=One-Click";
+        caller.ask("POST", &path).bytes("application/x-www-form-urlencoded", body).await.expect(202);
+    }
+    drop(standby);
+
+    // Not mailed by the gateway, and not by the command that works without it.
+    let told = ["incident", "open", "--title", "En till", "--audience", "public", "--text", "Nu den också."];
+    let told = [&told[..], &["--component", "e-tjanster=major_outage", "--offline", "--send"]].concat();
+    let told = budkavle(&[&told[..], &["--config", &config]].concat());
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let gateway = region.run();
+    assert_eq!(gateway.letters(1).await.len(), 1, "the one from before");
+    let shown = budkavle_reading(&["subscriber", "show", "--json", "--config", &config], "tolvan@example.test");
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["subscribers"][0]["state"], "left", "{shown}");
+    assert_eq!(fs::read_dir(gateway.region.path("data/leavings")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_leaving_that_cannot_be_written_down_is_told_with_the_address_that_takes_it() {
+    let (region, door) = agreed();
+    let config = region.config();
+    let region = region.run().killed();
+    // Where the directory should be lies a file.
+    fs::write(region.path("data/leavings"), "").unwrap();
+    let _standby = serve_snapshot(&config, &["--standby"]);
+    let caller = Caller::new(door, &region.path("tls/server-ca.pem"), None);
+    let token = "a".repeat(52);
+    let refused = async || {
+        let told = caller.ask("POST", &format!("/u/{token}")).attempt().await.ok()?;
+        (told.status == 503).then_some(told)
+    };
+    let refused = until("the standby answers", SOON, refused).await.refused(503, "leaving-not-kept");
+    assert!(refused["detail"].as_str().unwrap().contains(&format!("avsluta+{token}@")), "{refused}");
 }
 
 #[tokio::test]

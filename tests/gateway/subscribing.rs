@@ -258,7 +258,7 @@ async fn a_program_subscribes_reads_changes_and_ends() {
 
 #[tokio::test]
 async fn one_network_signs_up_so_many_and_is_told_to_wait() {
-    let gateway = Gateway::start();
+    let gateway = Region::prepare().with("[limits]\nsign-up-network-per-hour = 10").run();
     let anyone = gateway.anyone();
     let body = |number: u32| {
         let address = format!("a{number}@example.test");
@@ -269,7 +269,12 @@ async fn one_network_signs_up_so_many_and_is_told_to_wait() {
     }
     let refused = anyone.post("/v1/subscriptions", &body(10)).await;
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 60);
-    refused.refused(429, "rate-limited");
+    refused.refused(429, "sign-up-limit");
+    let told = form(&anyone, "/status/prenumerera", &[("epost", TOLVAN), ("tjanster", "all"), ("slag", "alla")]).await;
+    let page = told.expect(429).text();
+    assert!(page.contains("Just nu kommer många anmälningar från ert nät"), "{page}");
+    assert!(page.contains("<p>Vänta till kl. ") && page.contains(" och försök igen.</p>"), "{page}");
+    assert!(!page.contains("Retry-After") && !page.contains("RateLimit"), "{page}");
     // The neighbour's network has its own.
     gateway.anyone().from([127, 9, 9, 9]).post("/v1/subscriptions", &body(11)).await.expect(202);
 }

@@ -16,7 +16,6 @@ use super::tickets::{desk, told};
 use crate::crypto::{hex, random_bytes, sha256};
 use crate::domain::case::{Awaiting, DocumentBody, State};
 use crate::domain::clinic::CaseType;
-use crate::domain::faq::FaqEntry;
 use crate::domain::language::Language;
 use crate::domain::rejection::RejectionCode;
 use crate::domain::ticket::{Priority, SupportErrand, TicketKind};
@@ -309,7 +308,7 @@ fn state_words(call: &Call, view: &CaseView<SupportErrand>) -> String {
 
 pub async fn faq(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let catalog = api.gateway.catalog();
-    let entries = catalog.shown_faq(call.audience).into_iter().map(item).collect();
+    let entries = catalog.shown_faq(call.audience).into_iter().map(FaqItem::from).collect();
     std::future::ready(page(&api, &call, 200, Page::Faq(FaqFacts { entries }))).await
 }
 
@@ -318,19 +317,10 @@ pub async fn faq_entry(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let slug = call.parameter("slug")?;
     let entry = catalog.shown_faq(call.audience).into_iter().find(|entry| entry.slug == slug);
     let answer = match entry {
-        Some(entry) => page(&api, &call, 200, Page::FaqEntry(item(entry))),
+        Some(entry) => page(&api, &call, 200, Page::FaqEntry(entry.into())),
         None => page(&api, &call, 404, Page::NotFound),
     };
     std::future::ready(answer).await
-}
-
-fn item(entry: &FaqEntry) -> FaqItem {
-    FaqItem {
-        slug: entry.slug.clone(),
-        question: entry.question.clone(),
-        answer: entry.answer.clone(),
-        updated: entry.updated,
-    }
 }
 
 fn ticket_path(call: &Call, token: &str) -> String {

@@ -199,7 +199,7 @@ fn unfit(faults: &[ChoiceFault], at: &str) -> Problem {
 /// A refusal as a problem; `at` is where in the body the choices stand.
 pub fn problem(error: SubscribeError, at: &str) -> Problem {
     match error {
-        SubscribeError::Limited(wait) => Problem::limited("rate-limited", &wait),
+        SubscribeError::Limited(wait) => Problem::limited("sign-up-limit", &wait),
         SubscribeError::DomainNotAllowed => Problem::new("domain-not-allowed").at(
             "/address",
             "Adressens domän är inte bland dem som får prenumerera.",

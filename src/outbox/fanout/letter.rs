@@ -146,7 +146,7 @@ impl Letters {
         let root = MessageId::new(&format!("{}.root.{id}", notice.subject.simple()), domain)?;
         let prepared = frozen.in_language(lease.language);
         let bytes = self.bytes(prepared, &MessageId::new(&delivery, domain)?, Some(&root), to)?;
-        let from = self.address(&format!("b+{}", self.gateway.bounce_token(to.id, notice.seq)))?;
+        let from = self.address(&format!("b+{}", self.gateway.bounce_token(to.id, notice.seq, notice.at)))?;
         Ok(Ready { envelope: Envelope { from, to: to.address.clone(), id: EnvelopeId::new(&delivery) }, bytes })
     }
 

@@ -262,7 +262,7 @@ impl Fanout {
         };
         let outcome = self.judge(lease, &delivery);
         if let (Outcome::Rejected(code), Delivery::Rejected { class: Class::Recipient, .. }) = (outcome, &delivery)
-            && let Err(error) = self.gateway.refused(lease, code).await
+            && let Err(error) = self.gateway.refused(lease.subscriber, lease.batch.seq, code).await
         {
             // The next notice to this address is refused again, and then it is written down.
             tracing::error!(event = "fanout.refused", notice = lease.batch.seq, %error, "a refused address cannot be noted");
@@ -300,7 +300,7 @@ impl Fanout {
     }
 }
 
-fn code_of(reply: mail::Reply) -> Code {
+pub(super) fn code_of(reply: mail::Reply) -> Code {
     let small = |number: u16| u8::try_from(number).unwrap_or(u8::MAX);
     let enhanced = reply.enhanced.map_or((0, 0), |code| (small(code.1), small(code.2)));
     Code { basic: reply.code, enhanced }

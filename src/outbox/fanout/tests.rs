@@ -15,7 +15,8 @@ use crate::domain::status::act::Act;
 use crate::domain::status::choice::{Choices, Mode, Subscription, Target};
 use crate::domain::status::subject::IncidentStatus;
 use crate::domain::status::subscriber::{Asked, Subscriber};
-use crate::mail::Sender;
+use crate::mail::{Cause, EnhancedCode, Phase, Reply, Sender, Trouble};
+use crate::outbox::{self, Outbox};
 use crate::render::Service;
 use crate::store::record::encode;
 use crate::store::{Change, key};
@@ -99,6 +100,20 @@ impl House {
         let fanout = Arc::new(Fanout::new(self.region.gateway.clone(), mailer, renderer, settings));
         let (stop, stopped) = watch::channel(false);
         Running { fanout: tokio::spawn(fanout.run(stopped)), stop }
+    }
+
+    /// Sends the letters that are owed besides notices.
+    fn outbox(&self) -> Outbox {
+        let mailer = Arc::new(Mailer::new(mail::Settings::Directory { path: self.mail.path().to_owned() }).unwrap());
+        let address = MailAddress::parse("driftinfo@status.region.example").unwrap();
+        let settings = outbox::Settings {
+            from: Sender { name: None, address: address.clone() },
+            envelope_from: address,
+            bounce_domain: "status.region.example".into(),
+            at_once_max: 1,
+        };
+        let (gateway, renderer) = (self.region.gateway.clone(), Arc::new(Renderer::new(service(), None).unwrap()));
+        Outbox::new(gateway, LetterStore::Common, mailer, renderer, settings, Arc::default())
     }
 
     async fn report(&self, seq: u64) -> Option<DeliveryReport> {
@@ -248,11 +263,11 @@ async fn a_hard_bounce_ends_the_mail_a_soft_one_counts_and_a_forged_one_does_not
     let to = |token: &str| format!("b+{token}@status.region.example");
     let forged = returned(&report_of(&to(&"a".repeat(52)), "5.1.1"));
     assert_eq!(gateway.returned(&forged).await.unwrap(), Returned::Forged);
-    let hard = returned(&report_of(&to(&gateway.bounce_token(one, seq)), "5.1.1"));
+    let hard = returned(&report_of(&to(&gateway.bounce_token(one, seq, gateway.now())), "5.1.1"));
     assert_eq!(gateway.returned(&hard).await.unwrap(), Returned::Quarantined);
     assert_eq!(gateway.returned(&hard).await.unwrap(), Returned::Noted);
     assert!(gateway.recipient(one).await.unwrap().is_none());
-    let soft = |notice| returned(&report_of(&to(&gateway.bounce_token(two, notice)), "5.2.2"));
+    let soft = |notice| returned(&report_of(&to(&gateway.bounce_token(two, notice, gateway.now())), "5.2.2"));
     for notice in [seq, seq, 11, 12, 13] {
         assert_eq!(gateway.returned(&soft(notice)).await.unwrap(), Returned::Counted);
     }
@@ -319,6 +334,37 @@ async fn a_digest_tells_once_a_day_what_happened_and_the_end_of_what_it_told() {
     house.region.gateway.fanout.news_owed.notify_one();
     running.stop().await;
     assert_eq!(house.owed().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_of_a_summary_counts_against_its_subscriber_whichever_try_it_was() {
+    let house = House::of(0).await;
+    for number in [1, 2] {
+        house.subscribe_daily(number, 0).await;
+    }
+    let running = house.start(false);
+    let opened = house.region.open(house.region.opening()).await;
+    house.done(opened.seq).await;
+    house.region.set("2026-11-22T09:00:01Z");
+    house.region.gateway.fanout.news_owed.notify_one();
+    house.owes(2).await;
+    running.stop().await;
+    let gateway = &house.region.gateway;
+    let outbox = house.outbox();
+    let letters = gateway.due_letters(LetterStore::Common, gateway.now(), 100).await.unwrap();
+    let of = |number| letters.iter().map(|at| &at.record).find(|one| one.about == Uuid::from_u128(number)).unwrap();
+    let sender = outbox.sender(of(1));
+    assert_ne!(sender, outbox.sender(of(2)));
+    house.region.set("2026-11-24T09:00:01Z");
+    assert_eq!(outbox.sender(of(1)), sender, "a later try has the same sender");
+    let back = returned(&report_of(sender.expose(), "5.1.1"));
+    assert_eq!(gateway.returned(&back).await.unwrap(), Returned::Quarantined);
+    assert!(gateway.recipient(Uuid::from_u128(1)).await.unwrap().is_none());
+    // Refused on the spot, it is the same.
+    let reply = Reply { code: 550, enhanced: Some(EnhancedCode(5, 1, 1)) };
+    let trouble = Trouble { phase: Phase::RcptTo, cause: Cause::Reply(reply) };
+    outbox.note_refusal(of(2), &Delivery::Rejected { class: Class::Recipient, trouble }).await;
+    assert!(gateway.recipient(Uuid::from_u128(2)).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::read;
 use crate::domain::status::delivery::{Batch, BatchId, Code, State};
-use crate::domain::status::ledger::Lease;
 use crate::domain::status::subscriber::{Evidence, Reason};
 use crate::mail::incoming::{Bounce, BounceClass, BounceKind};
 use crate::store::record::{Record, encode};
@@ -81,13 +80,13 @@ impl Gateway {
 
     /// The smarthost refused a recipient on the spot. Without an enhanced code that says that there is no such address,
     /// one refusal is not enough.
-    pub async fn refused(&self, lease: &Lease, code: Option<Code>) -> Result<Returned, Refusal> {
+    pub async fn refused(&self, subscriber: Uuid, notice: u64, code: Option<Code>) -> Result<Returned, Refusal> {
         let status = code.map(|code| format!("{}.{}.{}", code.basic / 100, code.enhanced.0, code.enhanced.1));
         let is_hard = code.is_some_and(|code| matches!(code.enhanced, (1, 1 | 2 | 3 | 10) | (2, 1)));
         if is_hard {
-            self.give_up(lease.subscriber, lease.batch.seq, Reason::HardBounce, status).await
+            self.give_up(subscriber, notice, Reason::HardBounce, status).await
         } else {
-            self.count_soft_bounce(lease.subscriber, lease.batch.seq, status).await
+            self.count_soft_bounce(subscriber, notice, status).await
         }
     }
 

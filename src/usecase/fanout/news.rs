@@ -178,7 +178,7 @@ impl Gateway {
             let now = self.now();
             let to = news.subscriber.address.clone();
             let letter = Letter::new(self.new_id(now)?, id, news.kind(), to, news.language(), now);
-            owe(&mut change, &Letter { message: Some(message), ..letter });
+            owe(&mut change, &Letter { message: Some(message), event: Some(news.until), ..letter });
             for event in &news.events {
                 let told = key::told(event.subject.id(), id);
                 if is_ending(event) { change.unindex(told) } else { change.index(told) }

@@ -24,6 +24,7 @@ pub mod upkeep;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -208,9 +209,10 @@ impl Gateway {
         format!("{}/u/{}", self.roll.rules.public_url, self.leave_token(subscriber))
     }
 
-    /// What the envelope's sender holds, so that a bounce says whom and which notice it is about.
-    pub fn bounce_token(&self, subscriber: Uuid, event: u64) -> String {
-        token::bounce(&self.common, subscriber, event, self.now())
+    /// What the envelope's sender holds, so that a bounce says whom and which notice it is about. By the time of what is
+    /// told, not of the sending: a letter tried again has the same sender, which is how receivers know a new try.
+    pub fn bounce_token(&self, subscriber: Uuid, event: u64, told: Timestamp) -> String {
+        token::bounce(&self.common, subscriber, event, told)
     }
 
     /// Subscriber and event. None for a forgery, and for what is too old to be believed.

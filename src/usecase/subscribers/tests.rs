@@ -186,10 +186,10 @@ async fn nobodys_mailbox_is_filled_and_no_network_signs_up_the_world() {
         choices: everything(),
         source: "api",
     };
-    for number in 0..10 {
+    for number in 0..120 {
         region.gateway().sign_up(from, &sign_up(number)).await.unwrap();
     }
-    let refused = region.gateway().sign_up(from, &sign_up(10)).await;
+    let refused = region.gateway().sign_up(from, &sign_up(120)).await;
     assert!(matches!(refused, Err(SubscribeError::Limited(_))));
 }
 

@@ -251,7 +251,8 @@ impl Gateway {
         now: Timestamp,
     ) -> crate::domain::clinic::Promised {
         let desk = catalog.support.as_ref().map(|at| &at.record);
-        desk.and_then(|desk| ticket.promise.from(now, &desk.opening).ok()).unwrap_or(crate::domain::clinic::Promised {
+        let anew = desk.and_then(|desk| desk.promised(ticket.promise, ticket.errand.priority, now).ok());
+        anew.unwrap_or(crate::domain::clinic::Promised {
             distributed_by: ticket.distributed_by,
             answered_by: ticket.answered_by,
         })

@@ -147,7 +147,8 @@ impl Gateway {
         if let Some(person) = &ticket.errand.reporter.person {
             change.index(key::by_portal(person, ticket.received_at, ticket.id));
         }
-        let facts = json!({ "priority": ticket.errand.priority });
+        let at_any_hour = catalog.support.as_ref().is_some_and(|at| at.record.urgent_round_the_clock);
+        let facts = json!({ "priority": ticket.errand.priority, "round_the_clock": at_any_hour });
         self.tell_reporter(&mut change, ticket, LetterKind::TicketReceived, facts)?;
         let reporter = ticket.errand.reporter.person.as_ref();
         self.tell_support(&mut change, catalog, ticket, LetterKind::TicketNew, reporter)?;
@@ -175,7 +176,7 @@ impl Gateway {
             told_mended: None,
         };
         let promise = desk.promises.of(priority);
-        let promised = promise.from(now, &desk.opening).map_err(|_| SupportRefusal::NotSetUp)?;
+        let promised = desk.promised(promise, priority, now).map_err(|_| SupportRefusal::NotSetUp)?;
         Ok(Case::received(self.new_id(now)?, desk.unit.clone(), errand, (promise, promised), desk.follow_up_days, now))
     }
 

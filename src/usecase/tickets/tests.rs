@@ -18,7 +18,7 @@ use crate::domain::status::component::ComponentStatus;
 use crate::domain::status::subject::{Affected, IncidentStatus, Origin};
 use crate::domain::support::{Promises, SupportService};
 use crate::domain::ticket::{ClinicOrder, Extent, Fault, LoginFault, Matter, Order, Priority, Reporter};
-use crate::store::record::assert_golden;
+use crate::store::record::{assert_golden, assert_lifted};
 use crate::usecase::letters::LetterStore;
 use crate::usecase::region::Author;
 use crate::usecase::status::{self, ComponentDraft};
@@ -51,6 +51,7 @@ fn desk() -> SupportDesk {
             r#"{"hours": [{"days": ["monday", "tuesday"], "from": "08:00", "to": "17:00"}]}"#,
         )
         .unwrap(),
+        urgent_round_the_clock: false,
         promises: Promises {
             priority1: promise(15),
             priority2: promise(60),
@@ -170,6 +171,23 @@ async fn a_report_gets_a_number_a_promise_a_receipt_and_is_told_to_the_support()
     ];
     let twice: Vec<_> = once.iter().flat_map(|(kind, to)| vec![(*kind, (*to).to_owned()); 2]).collect();
     assert_eq!(letters(&region).await, twice);
+}
+
+#[tokio::test]
+async fn the_most_urgent_is_promised_by_the_clock_where_somebody_answers_at_any_hour() {
+    let region = region().await;
+    // Wednesday, two in the morning: the support opens on Monday.
+    region.clock.advance("2026-11-25T01:00:00Z".parse::<Timestamp>().unwrap().duration_since(region.gateway.now()));
+    let standstill = report(Matter::FaultReport(fault(Extent::Everyone, false)));
+    let by = |text: &str| text.parse::<Timestamp>().unwrap();
+    let waiting = send(&region, "a", &standstill).await.unwrap().ticket;
+    assert_eq!((waiting.errand.priority, waiting.distributed_by), (Priority::One, by("2026-11-30T07:15:00Z")));
+    let at_any_hour = SupportDesk { urgent_round_the_clock: true, ..desk() };
+    region.gateway.put_support_desk(&operator(), &at_any_hour).await.unwrap();
+    let urgent = send(&region, "b", &standstill).await.unwrap().ticket;
+    assert_eq!((urgent.distributed_by, urgent.answered_by), (by("2026-11-25T01:15:00Z"), by("2026-11-25T02:00:00Z")));
+    let lesser = sent(&region, "c").await.ticket;
+    assert_eq!(lesser.distributed_by, by("2026-11-30T08:00:00Z"), "the others wait for the opening");
 }
 
 #[tokio::test]
@@ -462,7 +480,9 @@ async fn what_the_support_keeps_is_golden() {
     let matter = serde_json::to_value(Matter::Order(Order::ConnectClinic(order))).unwrap();
     assert_eq!(matter["kind"], "order");
     assert_eq!(matter["what"], "connect-clinic");
-    assert_golden(&desk(), include_str!("golden/support-desk-1.txt"));
+    assert_lifted(&desk(), include_str!("golden/support-desk-1.txt"));
+    let at_any_hour = SupportDesk { urgent_round_the_clock: true, ..desk() };
+    assert_golden(&at_any_hour, include_str!("golden/support-desk-2.txt"));
     let service =
         SupportService { slug: "e-tjanster".into(), name: texts("1177 e-tjänster"), position: 1, archived: false };
     assert_golden(&service, include_str!("golden/support-service-1.txt"));
