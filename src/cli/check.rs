@@ -1,6 +1,6 @@
 //! Judging without a running gateway: a configuration, a filled-in form, numbers.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 use serde_json::json;
@@ -10,11 +10,15 @@ use super::grammar::Tongue;
 use super::say::{complain, say};
 use crate::config::Config;
 use crate::daemon::SystemClock;
+use crate::domain::calendar::local_date;
 use crate::domain::form::{Issue, Questionnaire, is_valid};
-use crate::domain::id::{HsaId, PersonId, PersonIdSystem};
+use crate::domain::id::{HsaId, OrganisationNumber, Recognised, recognise};
 use crate::domain::language::Language;
 use crate::domain::time::Clock;
 use crate::exit::Exit;
+
+/// Far longer than any number; what is longer is no list of numbers.
+const LINE_BYTES_MAX: u64 = 4096;
 
 pub fn config(file: &Path) -> Exit {
     match Config::load(file) {
@@ -83,11 +87,10 @@ fn as_json(issue: &Issue, question: Option<String>, language: Language) -> serde
 
 /// The verdict names the register or the rule, never the number.
 pub fn person_ids() -> Exit {
-    each_line(|text| match PersonId::parse(text) {
-        Ok(id) => Ok(match id.system() {
-            PersonIdSystem::Personnummer => "valid\tpersonnummer".to_owned(),
-            PersonIdSystem::Samordningsnummer => "valid\tsamordningsnummer".to_owned(),
-        }),
+    let today = local_date(SystemClock.now());
+    each_line(|text| match recognise(text, today) {
+        Ok(Recognised::In(system)) => Ok(format!("valid\t{}", system.word())),
+        Ok(Recognised::Interim) => Ok("valid\tinterimsnummer\tsend it as HSA-ID-OF-WHO-GAVE-IT:NUMBER".to_owned()),
         Err(error) => Err(format!("invalid\t{error}")),
     })
 }
@@ -99,14 +102,33 @@ pub fn hsa_ids() -> Exit {
     })
 }
 
+pub fn organisation_numbers() -> Exit {
+    each_line(|text| match OrganisationNumber::parse(text) {
+        Ok(number) => Ok(format!("valid\t{number}")),
+        Err(error) => Err(format!("invalid\t{error}")),
+    })
+}
+
+/// A verdict for every line, empty ones too, so that verdicts and lines stay side by side. What is not UTF-8 in a line
+/// makes that line invalid, not the rest.
 fn each_line(judge: impl Fn(&str) -> Result<String, String>) -> Exit {
     let mut exit = Exit::Ok;
-    for line in std::io::stdin().lock().lines() {
-        let Ok(line) = line else {
-            complain("standard input is not UTF-8 text");
-            return Exit::DataErr;
-        };
-        match judge(&line) {
+    let mut input = std::io::stdin().lock();
+    loop {
+        let mut line = Vec::new();
+        match input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) if line.ends_with(b"\n") || u64::try_from(line.len()).is_ok_and(|len| len < LINE_BYTES_MAX) => {}
+            Ok(_) => {
+                complain(&format!("a line on standard input is longer than {LINE_BYTES_MAX} bytes"));
+                return Exit::DataErr;
+            }
+            Err(error) => {
+                complain(&format!("standard input cannot be read: {error}"));
+                return Exit::IoErr;
+            }
+        }
+        match judge(&String::from_utf8_lossy(&line)) {
             Ok(verdict) => say(&verdict),
             Err(verdict) => {
                 exit = Exit::Invalid;

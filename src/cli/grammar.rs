@@ -212,10 +212,13 @@ pub enum Check {
         #[arg(long, value_enum, default_value_t = Tongue::En)]
         language: Tongue,
     },
-    /// Identity numbers on standard input, one a line: a verdict a line, exit 0 all valid, 1 not.
+    /// Identity numbers on standard input, one a line: a verdict a line with the register that the number is of
+    /// (personnummer, samordningsnummer, reserve and interim numbers), exit 0 all valid, 1 not.
     PersonId,
     /// HSA-ids on standard input, one a line: a verdict a line, exit 0 all valid, 1 not.
     HsaId,
+    /// Organisation numbers on standard input, one a line: a verdict a line, exit 0 all valid, 1 not.
+    OrganisationNumber,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -53,6 +53,7 @@ pub fn run() -> Exit {
             }
             Check::PersonId => check::person_ids(),
             Check::HsaId => check::hsa_ids(),
+            Check::OrganisationNumber => check::organisation_numbers(),
         },
         Command::Demo { once, prepare, port_base } => on_runtime(demo::run(once, prepare, port_base)),
         Command::Man { dir } => man::write(&dir),

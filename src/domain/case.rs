@@ -454,12 +454,13 @@ pub mod tests {
             version: "1.0.0".into(),
             digest: "00".repeat(32),
         };
+        let identifier = serde_json::json!({ "system": "urn:oid:1.2.752.129.2.1.3.1", "value": "191212121212" });
         let errand = CitizenErrand {
             case_type: "radgivning".into(),
             portal: hsa("P001"),
             channel: Channel::Citizen,
             citizen: Citizen {
-                identifier: PersonId::parse("191212121212").unwrap(),
+                identifier: serde_json::from_value(identifier).unwrap(),
                 name: Private::new("Tolvan Tolvansson".into()),
                 protected: false,
             },

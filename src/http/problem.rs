@@ -205,8 +205,8 @@ impl From<Refusal> for Problem {
             ),
             Refusal::TestPerson => Problem::new("test-number-in-production").at(
                 "/citizen/identifier/value",
-                "Numret hör till en av Skatteverkets testpersoner.",
-                "The number is one of Skatteverket's test persons.",
+                "Numret är till för test, som Skatteverkets testpersoner.",
+                "The number is for tests, as Skatteverket's test persons are.",
             ),
             Refusal::SubmissionLimit(wait) => Problem::limited("rate-limited", &wait),
             Refusal::CitizenLimit(wait) => Problem::limited("citizen-limit", &wait),

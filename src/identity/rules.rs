@@ -21,8 +21,6 @@ use crate::domain::rejection::{Detail, RejectionCode, Rule, Verdict};
 
 /// So much a clock may be behind before it is called wrong.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
-/// The digits of an organisation number.
-const ORGANISATION_LEN: usize = 10;
 
 /// What a certificate is, and what each door makes of it.
 #[derive(Debug)]
@@ -338,9 +336,7 @@ fn rejection(refusal: Refusal, certificate: &Certificate, organisation: Option<S
 
 /// The ten digits before the hyphen of the HSA-id: whose local IT helps its holder.
 fn organisation(proven: &Proven<'_>) -> Option<String> {
-    let hsa_id = proven.hsa_id.as_ref().ok()?.as_str();
-    let (before, _) = hsa_id.split_once('-')?;
-    before.len().checked_sub(ORGANISATION_LEN).and_then(|from| before.get(from..)).map(str::to_owned)
+    proven.hsa_id.as_ref().ok()?.organisation().map(|organisation| organisation.as_str().to_owned())
 }
 
 /// The one serialNumber of the subject.

@@ -116,6 +116,7 @@ async fn what_has_the_wrong_shape_is_refused_by_its_place() {
         ("/contact/language", json!(SECRET), "malformed-value"),
         ("/citizen/identifier/value", json!("191212121213"), "malformed-person-id"),
         ("/citizen/identifier/value", json!("1212121212"), "malformed-person-id"),
+        ("/citizen/identifier/value", json!("209912121218"), "malformed-person-id"),
         ("/citizen/identifier/value", json!("hemligt"), "malformed-person-id"),
         ("/response/questionnaire", json!("https://hemligt.example|1.0.0"), "form-version-mismatch"),
     ] {

@@ -204,6 +204,21 @@ fn numbers_are_judged_one_a_line_without_being_repeated() {
     assert_eq!(told.status.code(), Some(1));
     let lines = text(&told.stdout);
     assert!(lines.lines().nth(1).unwrap().starts_with("invalid\t") && !lines.contains("191212121213"), "{lines}");
+    let told = budkavle_reading(
+        &["check", "person-id"],
+        "\u{feff}22950606-FH20\r\n991981000010\n20000101T220\n\n121212-1212\n\u{a0}191212121212",
+    );
+    let verdicts = text(&told.stdout);
+    let verdicts: Vec<_> = verdicts.lines().map(|line| line.split('\t').take(2).collect::<Vec<_>>()).collect();
+    let registers = ["nationellt-reservnummer", "reservnummer-stockholm", "interimsnummer"];
+    assert_eq!(verdicts[..3], registers.map(|register| vec!["valid", register]));
+    assert_eq!((verdicts[3][0], verdicts[4][0]), ("invalid", "invalid"));
+    assert!(verdicts[4][1].contains("century") && verdicts[5] == ["valid", "personnummer"], "{verdicts:?}");
+    let told = budkavle_reading(&["check", "organisation-number"], "16232100-0016\n121212-1212\n");
+    assert_eq!(told.status.code(), Some(1));
+    assert!(text(&told.stdout).starts_with("valid\t232100-0016\ninvalid\t"));
+    let told = budkavle_reading(&["check", "person-id"], &"1".repeat(5000));
+    assert_eq!((told.status.code(), text(&told.stdout).as_str()), (Some(65), ""));
     let told = budkavle_reading(&["check", "hsa-id"], &format!("{CLINIC}\n"));
     assert_eq!(told.status.code(), Some(0));
     let told = budkavle_reading(&["check", "hsa-id"], "hello\n");

@@ -362,6 +362,33 @@ async fn a_senders_reference_used_again_leads_to_the_case_that_has_it() {
 }
 
 #[tokio::test]
+async fn a_patient_with_a_reserve_number_is_found_by_register_and_number_and_by_neither_alone() {
+    let gateway = Gateway::start();
+    let portal = gateway.portal();
+    let oid = |last: &str| format!("urn:oid:1.2.752.{last}");
+    let (gotland, local) = (oid("113.11.0.2.1.1.1"), oid("129.2.1.2.1"));
+    let interim = "TSTNMT2321000156-A001:20000101T220";
+    let mut cases = Vec::new();
+    for (key, system, pasted) in [("1", &gotland, "\u{a0}19810829\u{2013}m071"), ("2", &local, interim)] {
+        let mut body = submission("kontakta-mig");
+        body["citizen"]["identifier"] = json!({ "system": system, "value": pasted });
+        cases.push(submit(&portal, key, &body).await.expect(201).json()["id"].as_str().unwrap().to_owned());
+    }
+    for (system, value, found) in [
+        (&gotland, "19810829M071", vec![&cases[0]]),
+        (&local, "TSTNMT2321000156-A001:19810829M071", vec![]),
+        (&local, "TSTNMT2321000156-A002:20000101T220", vec![]),
+        (&local, interim, vec![&cases[1]]),
+    ] {
+        let question = json!({ "citizen": { "system": system, "value": value } });
+        let page = portal.post("/v1/cases/search", &question).await.expect(200).json();
+        assert_eq!(strings(&page["items"], "id"), found, "{question}");
+    }
+    let read = read(&portal, &cases[0]).await;
+    assert_eq!(read["citizen"]["identifier"], json!({ "system": gotland, "value": "19810829M071" }));
+}
+
+#[tokio::test]
 async fn a_search_finds_what_fits_and_the_searcher_may_see_without_what_was_written() {
     let gateway = Gateway::start();
     let (portal, receiver) = (gateway.portal(), gateway.receiver());

@@ -12,13 +12,14 @@ use super::super::wire::case::{
 };
 use super::super::wire::portal::Accepted;
 use crate::crypto::sha256;
+use crate::domain::calendar::local_date;
 use crate::usecase::act_on_case::StaffAct;
 use crate::usecase::idempotency::{Acknowledged, Request};
 use crate::usecase::read_cases::{InboxList, Reader, Search};
 
 pub async fn submit(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let key = call.idempotency_key()?.to_owned();
-    let submission = call.read::<SubmitCase>()?.read()?;
+    let submission = call.read::<SubmitCase>()?.read(local_date(api.gateway.now()))?;
     let request = Request {
         portal: &call.known()?.hsa_id,
         key: &key,
@@ -71,8 +72,9 @@ pub async fn search(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let wanted = call.read::<SearchCases>()?;
     let limit = wanted.limit.map(|limit| limit.to_string());
     let (limit, _) = super::super::request::paging(limit.as_deref(), None)?;
+    let today = local_date(api.gateway.now());
     let search = Search {
-        citizen: wanted.citizen.map(|c| c.read("/citizen")).transpose()?,
+        citizen: wanted.citizen.map(|c| c.read("/citizen", today)).transpose()?,
         clinic: wanted.clinic,
         states: wanted.states,
         handler: wanted.handler,

@@ -1,9 +1,11 @@
 //! A case on the wire.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::domain::case::{
@@ -26,21 +28,20 @@ const TEXT_LEN_MAX: usize = 10_000;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Identifier {
-    /// `urn:oid:1.2.752.129.2.1.3.1` (personnummer) or `urn:oid:1.2.752.129.2.1.3.3` (samordningsnummer).
-    #[schema(value_type = String)]
+    #[schema(schema_with = person_id_systems)]
     pub system: PersonIdSystem,
-    /// Twelve digits.
+    /// As the register writes it: twelve digits with the century, or the twelve characters of a reserve number.
     pub value: String,
 }
 
 impl Identifier {
-    pub fn read(&self, pointer: &str) -> Result<PersonId, Problem> {
-        PersonId::parse_in(self.system, &self.value).map_err(|error| {
-            let pointer = format!("{pointer}/value");
+    /// `today` is the day in Sweden.
+    pub fn read(&self, pointer: &str, today: Date) -> Result<PersonId, Problem> {
+        PersonId::parse_in(self.system, &self.value, today).map_err(|error| {
             Problem::new("malformed-person-id").at(
-                pointer,
-                format!("Regeln är: {error}."),
-                format!("The rule: {error}."),
+                format!("{pointer}/value"),
+                format!("Regeln är: {}.", error.text(Language::Sv)),
+                format!("The rule: {}.", error.text(Language::En)),
             )
         })
     }
@@ -48,6 +49,16 @@ impl Identifier {
     fn of(id: &PersonId) -> Identifier {
         Identifier { system: id.system(), value: id.expose().to_owned() }
     }
+}
+
+/// Every register whose numbers the gateway reads, told by its OID.
+fn person_id_systems() -> Object {
+    let meanings = PersonIdSystem::ALL.map(|system| format!("`{}` ({})", system.urn(), system.word()));
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(PersonIdSystem::ALL.map(PersonIdSystem::urn)))
+        .description(Some(format!("The register that gave the number: {}.", meanings.join(", "))))
+        .build()
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -101,7 +112,8 @@ pub struct SubmitCase {
 }
 
 impl SubmitCase {
-    pub fn read(self) -> Result<Submission, Problem> {
+    /// `today` is the day in Sweden.
+    pub fn read(self, today: Date) -> Result<Submission, Problem> {
         if let Some(reference) = &self.sender_reference {
             let fits =
                 (1..=TOKEN_LEN_MAX).contains(&reference.len()) && reference.bytes().all(|b| b.is_ascii_graphic());
@@ -114,14 +126,14 @@ impl SubmitCase {
             }
         }
         let citizen = Citizen {
-            identifier: self.citizen.identifier.read("/citizen/identifier")?,
+            identifier: self.citizen.identifier.read("/citizen/identifier", today)?,
             name: text(self.citizen.name, "/citizen/name", NAME_LEN_MAX)?,
             protected: self.citizen.protected,
         };
         let representative = match self.representative {
             None => None,
             Some(r) => Some(Representative {
-                identifier: r.identifier.read("/representative/identifier")?,
+                identifier: r.identifier.read("/representative/identifier", today)?,
                 name: text(r.name, "/representative/name", NAME_LEN_MAX)?,
             }),
         };
