@@ -98,7 +98,10 @@ pub enum Command {
     DirectoryImport {
         posts: Vec<Post>,
         whole: bool,
+        #[serde(default)]
+        accept_loss: bool,
     },
+    Directory(super::DirectoryCommand),
     Probe(ProbeCommand),
     Notice(NoticeCommand),
     OutboxList,
@@ -176,12 +179,10 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
             let grants = catalog.roles.values().map(|at| &at.record);
             Ok(list(grants.filter(|grant| clinic.as_ref().is_none_or(|c| grant.clinic == *c))))
         }
-        Command::DirectoryImport { posts, whole } => {
-            let done = gateway.import_directory(&author, &posts, whole).await.map_err(told)?;
-            Ok(
-                json!({ "new": done.new, "changed": done.changed, "unchanged": done.unchanged, "removed": done.removed }),
-            )
+        Command::DirectoryImport { posts, whole, accept_loss } => {
+            super::directory::import(gateway, &author, &posts, whole, accept_loss).await
         }
+        Command::Directory(command) => super::directory::carry_out(operations, command).await,
         Command::Probe(command) => probes::carry_out(operations, command, user).await,
         Command::Notice(command) => notices::carry_out(operations, command).await,
         Command::OutboxList => outbox_list(operations).await,
@@ -222,6 +223,7 @@ fn steer(operations: &Operations, command: ClockCommand) -> Result<Value, String
     let gateway = &operations.gateway;
     gateway.desk.clock_moved.notify_one();
     gateway.desk.notices_owed.notify_one();
+    gateway.directory.moved.notify_one();
     LetterStore::ALL.into_iter().for_each(|of| gateway.letters_owed(of).notify_one());
     Ok(json!({ "now": operations.gateway.now() }))
 }
@@ -257,6 +259,7 @@ async fn status(operations: &Operations) -> Result<Value, String> {
             "common": store_state(&gateway.common),
         },
         "own": own(gateway).await,
+        "directory": super::directory::report(gateway),
         "smarthosts": operations.mailer.report(),
         "trust": (operations.trust)(),
         "region": {

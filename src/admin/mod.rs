@@ -2,6 +2,7 @@
 //! read from the socket's peer credentials: root, or the user that the daemon runs as. What is done is logged.
 
 mod command;
+mod directory;
 mod notices;
 mod probes;
 pub mod status;
@@ -22,6 +23,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 pub use self::command::{CaseTypeFile, ClockCommand, Command, LogStore};
+pub use self::directory::DirectoryCommand;
 pub use self::notices::NoticeCommand;
 pub use self::probes::ProbeCommand;
 pub use self::subscriber::{ImportLine, ListFile, SubscriberCommand};

@@ -296,18 +296,23 @@ pub enum PortalAct {
 
 #[derive(Subcommand)]
 pub enum DirectoryAct {
-    /// Import staff from a CSV file.
+    /// Import staff from a file: CSV, or LDIF as a directory exports it.
     Import {
         file: PathBuf,
         /// The file is the whole directory: posts that are not in it are removed.
         #[arg(long)]
         whole: bool,
+        /// However many current posts that ends.
+        #[arg(long)]
+        accept_loss: bool,
         /// Import the sound rows although others are faulty.
         #[arg(long, conflicts_with = "whole")]
         skip_faulty: bool,
         #[command(flatten)]
         ask: Ask,
     },
+    /// How old the directory is, and where it came from.
+    Status(Ask),
 }
 
 #[derive(Subcommand)]

@@ -13,7 +13,7 @@ use super::status;
 use super::subscriber;
 use super::support::{self, ClinicAct};
 use super::typed_hsa_id;
-use crate::admin::{self, Command, LogStore, Reply};
+use crate::admin::{self, Command, DirectoryCommand, LogStore, Reply};
 use crate::config::Config;
 use crate::domain::clinic::{Channel, Clinic, Portal, Role, Scope};
 use crate::exit::Exit;
@@ -79,11 +79,12 @@ pub(super) fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
         }
         Line::Role { act } => role(act)?,
         Line::Portal { act } => portal(act)?,
-        Line::Directory { act: DirectoryAct::Import { file, whole, skip_faulty, ask } } => {
-            let import = region::read_directory(&file, skip_faulty).map_err(|e| unfit(&e))?;
-            import.faults.iter().for_each(|fault| complain(&format!("left out: {fault}")));
-            (vec![Command::DirectoryImport { posts: import.posts, whole }], ask)
+        Line::Directory { act: DirectoryAct::Import { file, whole, accept_loss, skip_faulty, ask } } => {
+            let staff = region::read_directory(&file, skip_faulty).map_err(|e| unfit(&e))?;
+            staff.faults.iter().for_each(|fault| complain(&format!("left out: {fault}")));
+            (vec![Command::DirectoryImport { posts: staff.posts, whole, accept_loss }], ask)
         }
+        Line::Directory { act: DirectoryAct::Status(ask) } => (vec![Command::Directory(DirectoryCommand::Status)], ask),
         Line::Support { act } => support::desk(act)?,
         Line::Service { act } => support::services(act)?,
         Line::Ticket { act } => support::tickets(act)?,

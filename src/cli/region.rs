@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -10,15 +11,22 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::admin::CaseTypeFile;
-use crate::directory::{self, FaultyRows};
+use crate::daemon::SystemClock;
+use crate::directory::{self, Attributes, FaultyRows, ldif};
 use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts};
 use crate::domain::faq::FaqEntry;
 use crate::domain::id::HsaId;
 use crate::domain::json;
+use crate::domain::staff::Post;
 use crate::domain::support::{SupportDesk, SupportService};
+use crate::domain::time::Clock;
+use crate::usecase::directory::{Intake, Source};
 use crate::usecase::region::Author;
 use crate::usecase::status::{self, ComponentDraft, GroupDraft};
 use crate::usecase::{Gateway, Refusal};
+
+/// Bytes of a file of staff by which its kind is known.
+const HEAD_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegionError {
@@ -124,7 +132,9 @@ pub async fn load(gateway: &Gateway, dir: &Path, operator: &str) -> Result<(), R
     let components: ComponentsFile = read_json(&dir.join("components.json"))?;
     let posts = read_directory(&dir.join("directory.csv"), false)?.posts;
     let refused = |what: String| move |refusal| RegionError::Refused { what, refusal };
-    gateway.import_directory(&author, &posts, true).await.map_err(refused("directory".into()))?;
+    let intake = Intake { posts: &posts, source: Source::Import, whole: true, accept_loss: false };
+    let imported = gateway.import_directory(&author, intake).await;
+    imported.map_err(|error| RegionError::File { path: dir.join("directory.csv"), reason: error.to_string() })?;
     for clinic in &clinics {
         gateway.put_clinic(&author, clinic).await.map_err(refused(format!("clinic {}", clinic.hsa_id)))?;
     }
@@ -175,15 +185,32 @@ async fn load_support(gateway: &Gateway, author: &Author, dir: &Path) -> Result<
     Ok(())
 }
 
-/// Staff from a CSV file; any fault refuses the whole, unless the faulty rows are to be left out.
-pub fn read_directory(path: &Path, skip_faulty: bool) -> Result<directory::Import, RegionError> {
+/// What a file of staff came to.
+pub struct Staff {
+    pub posts: Vec<Post>,
+    /// Rows or entries that were left out, each with its cure.
+    pub faults: Vec<String>,
+}
+
+/// Staff from a CSV or LDIF file; any fault refuses the whole, unless what is faulty is to be left out.
+pub fn read_directory(path: &Path, skip_faulty: bool) -> Result<Staff, RegionError> {
     let fault = |reason: String| RegionError::File { path: path.to_owned(), reason };
-    let file = fs::File::open(path).map_err(|e| fault(e.to_string()))?;
-    let faulty_rows = if skip_faulty { FaultyRows::Skip } else { FaultyRows::RefuseFile };
-    let import = directory::import(file, faulty_rows).map_err(|e| fault(e.to_string()))?;
-    if import.faults.is_empty() || skip_faulty {
-        return Ok(import);
+    let mut file = fs::File::open(path).map_err(|e| fault(e.to_string()))?;
+    let faulty = if skip_faulty { FaultyRows::Skip } else { FaultyRows::RefuseFile };
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(|e| fault(e.to_string()))?;
+    let staff = if ldif::is_ldif(&head) {
+        let mut source = head;
+        file.take(ldif::FILE_BYTES_MAX).read_to_end(&mut source).map_err(|e| fault(e.to_string()))?;
+        let now = SystemClock.now();
+        let import = ldif::import(&source, &Attributes::default(), faulty, now).map_err(|e| fault(e.to_string()))?;
+        Staff { posts: import.posts, faults: import.faults.iter().map(ToString::to_string).collect() }
+    } else {
+        let import = directory::import(head.as_slice().chain(file), faulty).map_err(|e| fault(e.to_string()))?;
+        Staff { posts: import.posts, faults: import.faults.iter().map(ToString::to_string).collect() }
+    };
+    if staff.faults.is_empty() || skip_faulty {
+        return Ok(staff);
     }
-    let lines: Vec<String> = import.faults.iter().map(ToString::to_string).collect();
-    Err(fault(format!("{} faults, nothing imported\n{}", lines.len(), lines.join("\n"))))
+    Err(fault(format!("{} faults, nothing imported\n{}", staff.faults.len(), staff.faults.join("\n"))))
 }

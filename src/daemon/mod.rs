@@ -248,6 +248,7 @@ impl Daemon {
         tasks.spawn(jobs::leavings::run(gateway.clone(), leavings, stopped.clone()));
         tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
         tasks.spawn(jobs::tickets::run(gateway.clone(), stopped.clone()));
+        tasks.spawn(jobs::returns::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
         tasks.spawn(publisher.run(stopped.clone()));
         tasks.spawn(keeper.run(move || letters.notify_one(), stopped.clone()));

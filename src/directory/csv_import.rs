@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use csv::{ByteRecord, Position, ReaderBuilder};
 use jiff::civil::Date;
 
+use super::value::{self, ValueFault};
 use crate::domain::id::{HsaId, Private};
 use crate::domain::staff::Post;
 
@@ -17,9 +18,6 @@ const ROWS_MAX: usize = 200_000;
 const ROW_BYTES_MAX: u64 = 64 * 1024;
 /// More faults than anybody corrects by hand: the file as a whole is wrong then.
 const FAULTS_MAX: usize = 1_000;
-const NAME_CHARS_MAX: usize = 200;
-/// RFC 5321's longest path.
-const MAIL_BYTES_MAX: usize = 254;
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 /// What to do with the sound rows of a file that has faulty ones.
@@ -45,62 +43,7 @@ pub struct RowFault {
     pub line: u64,
     /// The column's name; none where the row as a whole is wrong.
     pub column: Option<&'static str>,
-    pub fault: ColumnFault,
-}
-
-/// A broken rule. Never holds the value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnFault {
-    Fields,
-    RowTooLong,
-    NotUtf8,
-    Missing,
-    TooLong,
-    ControlCharacter,
-    HsaId,
-    Mail,
-    Date,
-    EndBeforeStart,
-    Protected,
-    Duplicate,
-}
-
-impl ColumnFault {
-    /// The rule that the row breaks.
-    pub fn rule(self) -> &'static str {
-        match self {
-            ColumnFault::Fields => "a row has nine fields",
-            ColumnFault::RowTooLong => "a row is at most 64 KiB",
-            ColumnFault::NotUtf8 => "text is UTF-8",
-            ColumnFault::Missing => "the field may not be empty",
-            ColumnFault::TooLong => "the field is at most 200 characters",
-            ColumnFault::ControlCharacter => "text holds no line breaks or other control characters",
-            ColumnFault::HsaId => "an HSA-id is SE (in test: TSTNMT), the organisation number, a hyphen, a suffix",
-            ColumnFault::Mail => "a mail address is one address with one @",
-            ColumnFault::Date => "a date is YYYY-MM-DD and exists",
-            ColumnFault::EndBeforeStart => "a post does not end before it starts",
-            ColumnFault::Protected => "protected is true or false",
-            ColumnFault::Duplicate => "a person has one post at a unit from a given day",
-        }
-    }
-
-    /// What to do about it.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            ColumnFault::Fields => "put fields that contain commas in double quotes, and double the quotes inside",
-            ColumnFault::RowTooLong => "look for a double quote that is never closed",
-            ColumnFault::NotUtf8 => "export the file as UTF-8",
-            ColumnFault::Missing => "fill it in",
-            ColumnFault::TooLong => "shorten it",
-            ColumnFault::ControlCharacter => "remove them",
-            ColumnFault::HsaId => "copy the HSA-id from the directory",
-            ColumnFault::Mail => "correct it, or leave it empty",
-            ColumnFault::Date => "write it as 2026-01-31",
-            ColumnFault::EndBeforeStart => "correct the dates, or leave the end empty",
-            ColumnFault::Protected => "write true or false",
-            ColumnFault::Duplicate => "keep one of the rows",
-        }
-    }
+    pub fault: ValueFault,
 }
 
 impl fmt::Display for RowFault {
@@ -140,18 +83,18 @@ pub fn import(file: impl Read, faulty_rows: FaultyRows) -> Result<Import, Import
     loop {
         let verdict = match next(&mut reader, &mut row)? {
             Row::End => break,
-            Row::TooLong => Err((None, ColumnFault::RowTooLong)),
+            Row::TooLong => Err((None, ValueFault::RowTooLong)),
             Row::Read => post(&row),
         };
         rows += 1;
         if rows > ROWS_MAX {
             return Err(ImportError::TooManyRows);
         }
-        let too_long = verdict == Err((None, ColumnFault::RowTooLong));
+        let too_long = verdict == Err((None, ValueFault::RowTooLong));
         let line = row.position().map_or(0, Position::line);
         match verdict {
             Ok(post) if seen.insert((post.person.clone(), post.unit.clone(), post.start)) => import.posts.push(post),
-            Ok(_) => import.faults.push(RowFault { line, column: Some("hsaId"), fault: ColumnFault::Duplicate }),
+            Ok(_) => import.faults.push(RowFault { line, column: Some("hsaId"), fault: ValueFault::Duplicate }),
             Err((column, fault)) => import.faults.push(RowFault { line, column, fault }),
         }
         if too_long {
@@ -227,16 +170,16 @@ fn is_header(row: &ByteRecord) -> bool {
     names.map(<[u8]>::trim_ascii).eq(COLUMNS.iter().map(|name| name.as_bytes()))
 }
 
-type Fault = (Option<&'static str>, ColumnFault);
+type Fault = (Option<&'static str>, ValueFault);
 
 fn post(row: &ByteRecord) -> Result<Post, Fault> {
     if row.len() != COLUMNS.len() {
-        return Err((None, ColumnFault::Fields));
+        return Err((None, ValueFault::Fields));
     }
     let start = required(row, "start").and_then(|text| date(text, "start"))?;
     let end = field(row, "end")?.map(|text| date(text, "end")).transpose()?;
     if end.is_some_and(|end| end < start) {
-        return Err((Some("end"), ColumnFault::EndBeforeStart));
+        return Err((Some("end"), ValueFault::EndBeforeStart));
     }
     Ok(Post {
         person: hsa_id(row, "hsaId")?,
@@ -250,7 +193,7 @@ fn post(row: &ByteRecord) -> Result<Post, Fault> {
         protected: match required(row, "protected")? {
             "true" => true,
             "false" => false,
-            _ => return Err((Some("protected"), ColumnFault::Protected)),
+            _ => return Err((Some("protected"), ValueFault::Protected)),
         },
     })
 }
@@ -258,39 +201,23 @@ fn post(row: &ByteRecord) -> Result<Post, Fault> {
 /// The field's text without blanks around it; none where it is empty.
 fn field<'r>(row: &'r ByteRecord, column: &'static str) -> Result<Option<&'r str>, Fault> {
     let bytes = COLUMNS.iter().position(|name| *name == column).and_then(|place| row.get(place)).unwrap_or_default();
-    let text = std::str::from_utf8(bytes).map_err(|_| (Some(column), ColumnFault::NotUtf8))?.trim();
-    if text.chars().any(char::is_control) {
-        return Err((Some(column), ColumnFault::ControlCharacter));
-    }
-    if text.chars().count() > NAME_CHARS_MAX && column != "mail" {
-        return Err((Some(column), ColumnFault::TooLong));
-    }
-    Ok((!text.is_empty()).then_some(text))
+    value::text(bytes).map_err(|fault| (Some(column), fault))
 }
 
 fn required<'r>(row: &'r ByteRecord, column: &'static str) -> Result<&'r str, Fault> {
-    field(row, column)?.ok_or((Some(column), ColumnFault::Missing))
+    field(row, column)?.ok_or((Some(column), ValueFault::Missing))
 }
 
 fn hsa_id(row: &ByteRecord, column: &'static str) -> Result<HsaId, Fault> {
-    HsaId::parse(required(row, column)?).map_err(|_| (Some(column), ColumnFault::HsaId))
+    value::hsa_id(required(row, column)?).map_err(|fault| (Some(column), fault))
 }
 
 fn date(text: &str, column: &'static str) -> Result<Date, Fault> {
-    // jiff alone would take a time behind the date, too.
-    let date = (text.len() == 10).then(|| text.parse().ok()).flatten();
-    date.ok_or((Some(column), ColumnFault::Date))
+    value::date(text).ok_or((Some(column), ValueFault::Date))
 }
 
-/// The shape only: whether letters reach it shows when one is sent.
 fn mail(row: &ByteRecord) -> Result<Option<Private>, Fault> {
-    let Some(text) = field(row, "mail")? else { return Ok(None) };
-    let fits = text.len() <= MAIL_BYTES_MAX
-        && !text.contains([' ', ',', ';', '<', '>'])
-        && text
-            .split_once('@')
-            .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
-    if fits { Ok(Some(Private::new(text.to_owned()))) } else { Err((Some("mail"), ColumnFault::Mail)) }
+    field(row, "mail")?.map(value::mail).transpose().map_err(|fault| (Some("mail"), fault))
 }
 
 #[cfg(test)]
@@ -322,18 +249,18 @@ mod tests {
     fn every_broken_rule_is_told_by_line_and_column() {
         let good = ANNA.trim_end();
         for (from, to, column, fault) in [
-            (",false", "", None, ColumnFault::Fields),
-            ("Anna", "", Some("givenName"), ColumnFault::Missing),
-            ("Anna", "An\u{7}na", Some("givenName"), ColumnFault::ControlCharacter),
-            ("Anna", &"A".repeat(201), Some("givenName"), ColumnFault::TooLong),
-            ("TSTNMT2321000156-P001", "SE2321000157-P001", Some("hsaId"), ColumnFault::HsaId),
-            ("-A001", "", Some("unit"), ColumnFault::HsaId),
-            ("anna@", "anna@x@", Some("mail"), ColumnFault::Mail),
-            ("anna@", "a,b@", None, ColumnFault::Fields),
-            ("2026-01-01", "2026-02-30", Some("start"), ColumnFault::Date),
-            ("2026-01-01", "2026-01-01T10:00", Some("start"), ColumnFault::Date),
-            ("01,,false", "01,2025-12-31,false", Some("end"), ColumnFault::EndBeforeStart),
-            ("false", "nej", Some("protected"), ColumnFault::Protected),
+            (",false", "", None, ValueFault::Fields),
+            ("Anna", "", Some("givenName"), ValueFault::Missing),
+            ("Anna", "An\u{7}na", Some("givenName"), ValueFault::ControlCharacter),
+            ("Anna", &"A".repeat(255), Some("givenName"), ValueFault::TooLong),
+            ("TSTNMT2321000156-P001", "SE2321000157-P001", Some("hsaId"), ValueFault::HsaId),
+            ("-A001", "", Some("unit"), ValueFault::HsaId),
+            ("anna@", "anna@x@", Some("mail"), ValueFault::Mail),
+            ("anna@", "a,b@", None, ValueFault::Fields),
+            ("2026-01-01", "2026-02-30", Some("start"), ValueFault::Date),
+            ("2026-01-01", "2026-01-01T10:00", Some("start"), ValueFault::Date),
+            ("01,,false", "01,2025-12-31,false", Some("end"), ValueFault::EndBeforeStart),
+            ("false", "nej", Some("protected"), ValueFault::Protected),
         ] {
             let import = read(&format!("{ANNA}{}\n", good.replacen(from, to, 1).replace("-P001", "-P002")));
             assert_eq!(import.faults, [RowFault { line: 3, column, fault }], "{from} -> {to}");
@@ -342,7 +269,7 @@ mod tests {
         let latin1 = [HEADER.as_bytes(), &ANNA.replace('Å', "?").into_bytes()].concat();
         let latin1: Vec<u8> = latin1.into_iter().map(|byte| if byte == b'?' { 0xC5 } else { byte }).collect();
         let faults = import(latin1.as_slice(), FaultyRows::RefuseFile).unwrap().faults;
-        assert_eq!(faults, [RowFault { line: 2, column: Some("surname"), fault: ColumnFault::NotUtf8 }]);
+        assert_eq!(faults, [RowFault { line: 2, column: Some("surname"), fault: ValueFault::NotUtf8 }]);
     }
 
     #[test]
@@ -359,8 +286,8 @@ mod tests {
         assert_eq!(
             faults,
             [
-                RowFault { line: 2, column: Some("title"), fault: ColumnFault::ControlCharacter },
-                RowFault { line: 5, column: Some("hsaId"), fault: ColumnFault::Duplicate },
+                RowFault { line: 2, column: Some("title"), fault: ValueFault::ControlCharacter },
+                RowFault { line: 5, column: Some("hsaId"), fault: ValueFault::Duplicate },
             ]
         );
     }
@@ -369,7 +296,7 @@ mod tests {
     fn a_quote_that_is_never_closed_ends_at_the_bound_not_in_memory() {
         let endless = HEADER.as_bytes().chain(&b"TSTNMT2321000156-P001,\""[..]).chain(io::repeat(b'a'));
         let faults = import(endless, FaultyRows::Skip).unwrap().faults;
-        assert_eq!(faults, [RowFault { line: 2, column: None, fault: ColumnFault::RowTooLong }]);
+        assert_eq!(faults, [RowFault { line: 2, column: None, fault: ValueFault::RowTooLong }]);
     }
 
     #[test]

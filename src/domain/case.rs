@@ -289,14 +289,14 @@ impl<E> Case<E> {
         Ok(act)
     }
 
-    /// Back to the receivers: the handler has it no longer.
-    pub fn give_back(&mut self, by: HsaId, now: Timestamp) -> Result<Act, ActError> {
+    /// Back to the receivers: the handler has it no longer. By nobody where the handler is gone.
+    pub fn give_back(&mut self, by: Option<HsaId>, now: Timestamp) -> Result<Act, ActError> {
         self.require(now, &[State::Distributed, State::Answered])?;
         self.handler = None;
         if self.state == State::Distributed {
             self.state = State::Received;
         }
-        self.note(Act::Return, now, Some(by), None);
+        self.note(Act::Return, now, by, None);
         Ok(Act::Return)
     }
 
@@ -547,7 +547,7 @@ pub mod tests {
     fn returning_and_forwarding_end_the_handlers_access() {
         let mut case = received();
         case.distribute(hsa("1002"), hsa("1001"), at(T1)).unwrap();
-        case.give_back(hsa("1002"), at(T1)).unwrap();
+        case.give_back(Some(hsa("1002")), at(T1)).unwrap();
         assert_eq!((case.state, case.handler.clone()), (State::Received, None));
         case.distribute(hsa("1002"), hsa("1001"), at(T1)).unwrap();
         case.forward(hsa("B001"), promised(T2), hsa("1001"), at(T1)).unwrap();
@@ -599,7 +599,7 @@ pub mod tests {
                 let before = case.clone();
                 let done = match act {
                     0 => case.distribute(hsa("1002"), hsa("1001"), now).is_ok(),
-                    1 => case.give_back(hsa("1002"), now).is_ok(),
+                    1 => case.give_back(Some(hsa("1002")), now).is_ok(),
                     2 => case.forward(hsa("B001"), promised(T2), hsa("1001"), now).is_ok(),
                     3 => case.interim_answer(hsa("1002"), now).is_ok(),
                     4 => case.question(hsa("1002"), now).is_ok(),

@@ -24,7 +24,18 @@ pub struct Post {
     pub protected: bool,
 }
 
+/// What others read in the place of a protected name.
+pub const PROTECTED_NAME: &str = "Medarbetare med skyddade personuppgifter";
+
 impl Post {
+    /// The person's name, where others may read it.
+    pub fn shown_name(&self) -> String {
+        match self.protected {
+            true => PROTECTED_NAME.to_owned(),
+            false => format!("{} {}", self.given_name.expose(), self.surname.expose()),
+        }
+    }
+
     /// Whether the post holds on `day` (the local day in Europe/Stockholm).
     pub fn is_current(&self, day: Date) -> bool {
         self.start <= day && self.end.is_none_or(|end| day <= end)
@@ -62,6 +73,12 @@ mod tests {
             assert_eq!(post.is_current(day), current, "{day}");
         }
         assert!(Post { end: None, ..post }.is_current(date(2099, 1, 1)));
+    }
+
+    #[test]
+    fn a_protected_persons_name_is_not_shown() {
+        assert_eq!(post().shown_name(), "Anna Åkesson");
+        assert_eq!(Post { protected: true, ..post() }.shown_name(), PROTECTED_NAME);
     }
 
     #[test]

@@ -51,6 +51,7 @@ use super::wire::{case, faq, notice, portal, region, status, status_view, subscr
     ticket::WireLoginFault,
     ticket::WireOrder,
     ticket::WireClinicOrder,
+    ticket::ShownReporter,
     ticket::WireReporter,
     ticket::TicketReceived,
     ticket::TicketEnvelope,

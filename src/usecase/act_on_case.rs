@@ -134,7 +134,7 @@ impl Gateway {
                 (None, if first { EventType::Distributed } else { EventType::Redistributed }, None)
             }
             StaffAct::Return => {
-                case.give_back(by, now)?;
+                case.give_back(Some(by), now)?;
                 (None, EventType::Returned, None)
             }
             StaffAct::Forward { to } => {

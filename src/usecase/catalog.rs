@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::directory::DirectoryRecord;
 use crate::domain::calendar::local_date;
 use crate::domain::clinic::{CaseType, Clinic, NotificationChoice, Portal, Role, RoleGrant};
 use crate::domain::faq::FaqEntry;
@@ -47,6 +48,8 @@ pub struct Catalog {
     pub choices: HashMap<HsaId, At<NotificationChoice>>,
     /// Current posts of everybody who has a role.
     pub colleagues: HashMap<HsaId, Vec<Post>>,
+    /// How the directory came in last; none before it ever did.
+    pub directory: Option<At<DirectoryRecord>>,
     /// The region's support; none until an operator has put it.
     pub support: Option<At<SupportDesk>>,
     /// What the support answers for, by slug.
@@ -92,6 +95,9 @@ impl Catalog {
             if let Some(person) = key::last_part(&key).and_then(|p| HsaId::parse(p).ok()) {
                 catalog.choices.insert(person, at);
             }
+        }
+        if let Some(found) = common.get(&key::directory()).await? {
+            catalog.directory = Some(At { version: found.version, record: decode(&found.value)? });
         }
         if let Some(found) = common.get(&key::support_desk()).await? {
             catalog.support = Some(At { version: found.version, record: decode(&found.value)? });

@@ -26,6 +26,9 @@ pub trait Kept: Errand + Clone + Serialize + DeserializeOwned + Send + Sync + 's
     /// The roles by which a person stands to the cases of a unit.
     fn roles(catalog: &Catalog, unit: &HsaId, person: &HsaId) -> BTreeSet<Role>;
 
+    /// Whether a case of a unit may lie with a person: current post and role.
+    fn may_lie_with(catalog: &Catalog, unit: &HsaId, person: &HsaId) -> bool;
+
     /// The patient whom the access log names by a keyed hash.
     fn patient(&self, gateway: &Gateway) -> Result<Option<Digest>, Refusal>;
 }
@@ -37,6 +40,10 @@ impl Kept for CitizenErrand {
 
     fn roles(catalog: &Catalog, unit: &HsaId, person: &HsaId) -> BTreeSet<Role> {
         catalog.roles_at(unit, person)
+    }
+
+    fn may_lie_with(catalog: &Catalog, unit: &HsaId, person: &HsaId) -> bool {
+        catalog.may_handle(unit, person)
     }
 
     fn patient(&self, gateway: &Gateway) -> Result<Option<Digest>, Refusal> {
@@ -55,6 +62,10 @@ impl Kept for SupportErrand {
             true => BTreeSet::from([Role::Receiver, Role::Handler]),
             false => BTreeSet::new(),
         }
+    }
+
+    fn may_lie_with(catalog: &Catalog, _unit: &HsaId, person: &HsaId) -> bool {
+        catalog.is_support(person)
     }
 
     fn patient(&self, _gateway: &Gateway) -> Result<Option<Digest>, Refusal> {

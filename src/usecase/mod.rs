@@ -3,11 +3,13 @@
 //! `submit_case`, `write_to_case` and `feed` are the portals' stories, `act_on_case` the staff's, `read_cases`
 //! both's; `catalog` is the region as it stands (clinics, forms, roles), `region` changes it; `owe` adds what every
 //! act owes (log entry, event, letters) to its change; `kept` is what cases of citizens and of support have in common;
+//! `directory` takes in who works where, `returns` brings back what lies with people who no longer do;
 //! `upkeep` does what time demands; `status` tells of services, `probes` looks at them, `own_health` at ourselves.
 
 pub mod access;
 pub mod act_on_case;
 pub mod catalog;
+pub mod directory;
 pub mod fanout;
 pub mod feed;
 pub mod idempotency;
@@ -18,6 +20,7 @@ pub mod own_health;
 pub mod probes;
 pub mod read_cases;
 pub mod region;
+pub mod returns;
 pub mod status;
 pub mod submit_case;
 pub mod subscribers;
@@ -61,6 +64,8 @@ pub struct Gateway {
     running: Mutex<HashSet<Uuid>>,
     /// Forms that `cases` holds a copy of already, by digest; never more than the region has forms.
     copied_forms: Mutex<HashSet<Digest>>,
+    /// Who works where, and how old that is.
+    pub directory: directory::Office,
     /// Wakes long polls; one for each portal that ever asked, and only registered portals can ask.
     feeds: Mutex<HashMap<HsaId, Arc<Notify>>>,
     /// The gateway is about to stop: nobody is made to wait for what will not come.
@@ -198,6 +203,7 @@ impl Gateway {
             reloading: tokio::sync::Mutex::new(()),
             running: Mutex::default(),
             copied_forms: Mutex::default(),
+            directory: directory::Office::default(),
             feeds: Mutex::default(),
             closing: AtomicBool::new(false),
             letters_owed: Arc::default(),

@@ -93,7 +93,7 @@ impl Gateway {
     /// One case of either kind, as the policy says.
     pub(super) async fn view<E: Kept>(&self, reader: &Reader, id: Uuid) -> Result<CaseView<E>, Refusal> {
         let visitor = reader.visitor();
-        let Held { version, case } = self.hold::<E>(id).await?;
+        let Held { version, mut case } = self.hold::<E>(id).await?;
         let actor = self.actor::<E>(reader, &case.clinic);
         let permit = decide(&actor, Deed::See, &case)?;
         let readable = decide(&actor, Deed::Read, &case).is_ok();
@@ -103,6 +103,7 @@ impl Gateway {
         let patient = case.errand.patient(self)?;
         self.log_reading::<E>(&line.at(&case.clinic).of(vec![id]).about_any(patient.as_ref())).await?;
         let state = case.state_at(self.now());
+        self.shield(reader, &mut case).await?;
         Ok(CaseView { version, case, readable, documents, state })
     }
 
@@ -177,6 +178,33 @@ impl Gateway {
         }
     }
 
+    /// A portal, and through it the citizen, learns nothing of staff whose identity is protected: not even the HSA-id,
+    /// under which others keep names.
+    pub(super) async fn shield<E>(&self, reader: &Reader, case: &mut Case<E>) -> Result<(), Refusal> {
+        if matches!(reader, Reader::Staff(_)) {
+            return Ok(());
+        }
+        let staff = case.handler.iter().chain(case.documents.iter().filter_map(|entry| entry.by.as_ref()));
+        let staff = staff.chain(case.history.iter().flat_map(|line| line.by.iter().chain(&line.to)));
+        let mut shielded = BTreeSet::new();
+        for person in staff.cloned().collect::<BTreeSet<_>>() {
+            // A line also leads to another clinic, which is nobody.
+            if self.catalog().clinic(&person).is_none() && self.is_shielded(&person).await? {
+                shielded.insert(person);
+            }
+        }
+        let hide = |person: &mut Option<HsaId>| {
+            person.take_if(|person| shielded.contains(person));
+        };
+        hide(&mut case.handler);
+        case.documents.iter_mut().for_each(|entry| hide(&mut entry.by));
+        for line in &mut case.history {
+            hide(&mut line.by);
+            hide(&mut line.to);
+        }
+        Ok(())
+    }
+
     /// Merges the indexes by time, keeps what fits and may be seen.
     pub(super) async fn page<E: Kept>(
         &self,
@@ -243,7 +271,7 @@ impl Gateway {
         id: Uuid,
         fits: &impl Fn(&Case<E>) -> bool,
     ) -> Result<Option<Envelope<E>>, Refusal> {
-        let held = match self.hold(id).await {
+        let mut held = match self.hold(id).await {
             Ok(held) => held,
             // Taken out of the list between the two looks.
             Err(Refusal::NotFound) => return Ok(None),
@@ -255,6 +283,7 @@ impl Gateway {
         }
         let readable = decide(&actor, Deed::Read, &held.case).is_ok();
         let state = held.case.state_at(self.now());
+        self.shield(reader, &mut held.case).await?;
         Ok(Some(Envelope { version: held.version, case: held.case, readable, state }))
     }
 

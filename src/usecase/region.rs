@@ -1,4 +1,4 @@
-//! Who sets the region up: operators on the machine (clinics, portals, first roles, directory), administrators at
+//! Who sets the region up: operators on the machine (clinics, portals, first roles), administrators at
 //! the staff door (roles, case types, texts of their clinic), everybody their own letters. All of it is logged.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,6 @@ use crate::crypto::{hex, sha256};
 use crate::domain::clinic::{CaseType, Clinic, FormRef, NotificationChoice, Portal, Promise, Role, RoleGrant, Texts};
 use crate::domain::form::Questionnaire;
 use crate::domain::id::HsaId;
-use crate::domain::staff::Post;
 use crate::store::record::{Record, encode};
 use crate::store::{Change, Key, key};
 
@@ -59,19 +58,6 @@ pub struct CaseTypeDraft {
     pub question_form: Value,
     pub answer_form: Value,
 }
-
-/// What an import of the directory came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Imported {
-    pub new: usize,
-    pub changed: usize,
-    pub unchanged: usize,
-    /// Posts that are no longer in the file.
-    pub removed: usize,
-}
-
-/// Posts of one change: small enough that others get their turn.
-const POSTS_A_CHANGE: usize = 500;
 
 impl Gateway {
     pub async fn put_clinic(&self, author: &Author, clinic: &Clinic) -> Result<u64, Refusal> {
@@ -174,6 +160,7 @@ impl Gateway {
         }
         let act = format!("role-put {person}");
         self.commit_region(change, author.line(&act).at(clinic)).await?;
+        self.directory.moved.notify_one();
         Ok(current.unwrap_or(0) + 1)
     }
 
@@ -214,55 +201,6 @@ impl Gateway {
         Ok(seen + 1)
     }
 
-    /// Makes the directory what the posts say. With `whole`, posts that are not among them are removed.
-    pub async fn import_directory(&self, author: &Author, posts: &[Post], whole: bool) -> Result<Imported, Refusal> {
-        let before = super::catalog::read_all::<Post>(&self.common, &key::posts()).await?;
-        let mut known: std::collections::HashMap<Key, At<Post>> = before.into_iter().collect();
-        let mut imported = Imported::default();
-        let mut change = Change::new();
-        let mut pending = 0;
-        for post in posts {
-            let at = key::post(&post.person, &post.unit);
-            match known.remove(&at) {
-                Some(old) if old.record == *post => {
-                    imported.unchanged += 1;
-                    continue;
-                }
-                old => {
-                    let version = old.map(|o| o.version);
-                    *if version.is_some() { &mut imported.changed } else { &mut imported.new } += 1;
-                    put(&mut change, at, version, post);
-                }
-            }
-            pending += 1;
-            if pending == POSTS_A_CHANGE {
-                self.commit_posts(author, &mut change).await?;
-                pending = 0;
-            }
-        }
-        for (at, old) in known.into_iter().filter(|_| whole) {
-            imported.removed += 1;
-            change.remove(at, old.version);
-            pending += 1;
-            if pending == POSTS_A_CHANGE {
-                self.commit_posts(author, &mut change).await?;
-                pending = 0;
-            }
-        }
-        if pending > 0 {
-            self.commit_posts(author, &mut change).await?;
-        }
-        self.reload_catalog().await?;
-        Ok(imported)
-    }
-
-    async fn commit_posts(&self, author: &Author, change: &mut Change) -> Result<(), Refusal> {
-        let mut change = std::mem::take(change);
-        self.log_in(&mut change, &author.line("directory-import"), self.now())?;
-        self.common.commit(change).await?;
-        Ok(())
-    }
-
     fn permit_administration(&self, catalog: &Catalog, author: &Author, clinic: &HsaId) -> Result<(), Refusal> {
         match author {
             Author::Operator(_) => Ok(()),
@@ -301,11 +239,12 @@ impl Gateway {
     /// Posts begin and end at midnight without anybody writing anything.
     pub async fn refresh_catalog(&self) -> Result<(), Refusal> {
         self.reload_catalog().await?;
+        self.directory.moved.notify_one();
         Ok(())
     }
 }
 
-fn put<R: Record>(change: &mut Change, at: Key, seen: Option<u64>, record: &R) {
+pub(super) fn put<R: Record>(change: &mut Change, at: Key, seen: Option<u64>, record: &R) {
     match seen {
         Some(version) => change.replace(at, version, encode(record)),
         None => change.create(at, encode(record)),

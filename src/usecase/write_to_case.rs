@@ -4,6 +4,7 @@ use super::access::{AccessEntry, Visitor};
 use super::idempotency::{Acknowledged, Acknowledgement, Request, Running};
 use super::kept::Held;
 use super::owe::{EventType, relist};
+use super::read_cases::Reader;
 use super::{Gateway, Refusal};
 use crate::domain::case::{Act, Case, Document, DocumentBody, DocumentKind};
 use crate::domain::clinic::{Clinic, Promised};
@@ -99,7 +100,11 @@ impl Gateway {
         for _ in 0..TRIES_MAX {
             match self.try_withdrawal(visitor, id).await {
                 Err(Refusal::Stale { .. }) => {}
-                told => return told,
+                Ok((version, mut case)) => {
+                    self.shield(&Reader::Portal(visitor.clone()), &mut case).await?;
+                    return Ok((version, case));
+                }
+                refused => return refused,
             }
         }
         Err(Refusal::Commit(CommitError::Overloaded))

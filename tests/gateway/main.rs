@@ -6,6 +6,7 @@
 mod bad_input;
 mod client;
 mod common;
+mod directory;
 mod letters;
 mod lifecycle;
 mod limits;

@@ -106,6 +106,7 @@ pub async fn whoami(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
         certificate_expires: caller.not_after,
         loa: caller.loa,
         roles: if call.door == Door::Staff { roles.collect() } else { Vec::new() },
+        directory_as_of: api.gateway.directory_as_of().filter(|_| call.door == Door::Staff),
         portal: portal.as_ref().map(|p| p.name.clone()),
         channel: portal.as_ref().map(|p| p.channel),
     };

@@ -73,7 +73,7 @@ fn colleague(api: &Api, person: &HsaId) -> Option<Reporter> {
     let catalog = api.gateway.catalog();
     let post = catalog.colleagues.get(person)?.first()?;
     Some(Reporter {
-        name: Private::new(format!("{} {}", post.given_name.expose(), post.surname.expose())),
+        name: Private::new(post.shown_name()),
         email: catalog.address_of(person)?,
         language: catalog.choice(person).language,
         telephone: None,
@@ -91,10 +91,21 @@ pub async fn read(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let visitor = call.visitor()?;
     let view = api.gateway.read_ticket(&visitor, call.id()?).await?;
     let wire = match api.gateway.catalog().is_support(&visitor.hsa_id) {
+        true if shielded(&api, &visitor.hsa_id, view.case.errand.reporter.person.as_ref()).await? => {
+            WireTicket::of(&view).shielded()
+        }
         true => WireTicket::of(&view),
         false => WireTicket::for_reporter(&view),
     };
     Ok(Answer::ok(&wire).etag(view.version))
+}
+
+/// Whether the support sees of a colleague only that there is one.
+async fn shielded(api: &Api, reader: &HsaId, reporter: Option<&HsaId>) -> Result<bool, Problem> {
+    match reporter.filter(|reporter| *reporter != reader) {
+        Some(reporter) => Ok(api.gateway.is_shielded(reporter).await?),
+        None => Ok(false),
+    }
 }
 
 pub async fn list(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {

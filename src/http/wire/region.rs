@@ -289,6 +289,10 @@ pub struct Whoami {
     pub loa: Option<u8>,
     /// Staff: roles by clinic. Portals: none.
     pub roles: Vec<WireMyRoles>,
+    /// Staff: when the directory that says who works where was last taken in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub directory_as_of: Option<Timestamp>,
     /// Portals: the name under which the system is registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub portal: Option<String>,

@@ -12,6 +12,7 @@ use crate::domain::clinic::{Texts, is_case_type_id};
 use crate::domain::id::{HsaId, Private};
 use crate::domain::language::Language;
 use crate::domain::mail_address::MailAddress;
+use crate::domain::staff::PROTECTED_NAME;
 use crate::domain::support::{SupportDesk, SupportService};
 use crate::domain::ticket::{
     CASE_TYPES_MAX, ClinicOrder, Extent, Fault, LocalItem, LoginFault, Matter, Order, Reporter, Ticket,
@@ -239,11 +240,34 @@ impl WireReporter {
             reference: line(self.reference, "/reporter/reference")?,
         })
     }
+}
 
-    fn of(reporter: &Reporter) -> WireReporter {
-        WireReporter {
+/// Who reported, as others see it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownReporter {
+    pub name: String,
+    /// Left out where the reporter's identity is protected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub email: Option<MailAddress>,
+    #[schema(value_type = String)]
+    pub language: Language,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telephone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub unit: Option<HsaId>,
+    /// The reporter's own case number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+impl ShownReporter {
+    fn of(reporter: &Reporter) -> ShownReporter {
+        ShownReporter {
             name: reporter.name.expose().to_owned(),
-            email: reporter.email.clone(),
+            email: Some(reporter.email.clone()),
             language: reporter.language,
             telephone: exposed(reporter.telephone.as_ref()),
             unit: reporter.unit.clone(),
@@ -366,7 +390,7 @@ impl TicketPage {
 pub struct WireTicket {
     #[serde(flatten)]
     pub envelope: TicketEnvelope,
-    pub reporter: WireReporter,
+    pub reporter: ShownReporter,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<WireFault>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -397,7 +421,7 @@ impl WireTicket {
         };
         WireTicket {
             envelope: TicketEnvelope::of(ticket, view.version, view.state),
-            reporter: WireReporter::of(&ticket.errand.reporter),
+            reporter: ShownReporter::of(&ticket.errand.reporter),
             fault,
             order,
             answered_at: ticket.answered_at,
@@ -406,6 +430,13 @@ impl WireTicket {
             documents: view.documents.iter().map(WireDocument::of).collect(),
             history: ticket.history.iter().map(WireHistory::of).collect(),
         }
+    }
+
+    /// As others see it where the reporter's identity is protected.
+    pub fn shielded(mut self) -> WireTicket {
+        PROTECTED_NAME.clone_into(&mut self.reporter.name);
+        self.reporter.email = None;
+        self
     }
 
     /// As the reporter sees it: it is the support that answers, not somebody of it.

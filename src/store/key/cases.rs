@@ -101,6 +101,11 @@ pub fn mine(handler: &HsaId, due: Timestamp, case: Uuid) -> Key {
     timed(&[b"i-mine", handler.as_str().as_bytes()], due, case)
 }
 
+/// Whatever lies with anybody.
+pub fn all_handled() -> Key {
+    prefix(&[b"i-mine"])
+}
+
 pub fn all_mine(handler: &HsaId) -> Key {
     prefix(&[b"i-mine", handler.as_str().as_bytes()])
 }

@@ -58,3 +58,8 @@ pub fn notification(person: &HsaId) -> Key {
 pub fn notifications() -> Key {
     prefix(&[b"notification"])
 }
+
+/// How the directory came in last.
+pub fn directory() -> Key {
+    key(&[b"directory"])
+}

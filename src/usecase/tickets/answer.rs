@@ -131,7 +131,7 @@ fn carry_out(
             return Ok(None);
         }
         TicketAct::Return => {
-            ticket.give_back(by, now)?;
+            ticket.give_back(Some(by), now)?;
             return Ok(None);
         }
         TicketAct::Close { reason } => {

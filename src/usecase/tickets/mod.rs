@@ -206,7 +206,7 @@ impl Gateway {
 
     /// Owes a letter to who has the ticket, or to everybody of the support and its mailbox where nobody has; never to
     /// who acted.
-    fn tell_support(
+    pub(in crate::usecase) fn tell_support(
         &self,
         change: &mut Change,
         catalog: &Catalog,

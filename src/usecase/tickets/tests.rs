@@ -19,6 +19,7 @@ use crate::domain::status::subject::{Affected, IncidentStatus, Origin};
 use crate::domain::support::{Promises, SupportService};
 use crate::domain::ticket::{ClinicOrder, Extent, Fault, LoginFault, Matter, Order, Priority, Reporter};
 use crate::store::record::{assert_golden, assert_lifted};
+use crate::usecase::directory::{Intake, Source};
 use crate::usecase::letters::LetterStore;
 use crate::usecase::region::Author;
 use crate::usecase::status::{self, ComponentDraft};
@@ -80,7 +81,8 @@ async fn region() -> TestGateway {
     };
     let posts = [post(SUPPORTER, "K001"), post(OTHER_SUPPORTER, "K001"), post(NURSE, "A001")];
     let gateway = &region.gateway;
-    gateway.import_directory(&operator(), &posts, true).await.unwrap();
+    let intake = Intake { posts: &posts, source: Source::Import, whole: true, accept_loss: false };
+    gateway.import_directory(&operator(), intake).await.unwrap();
     for person in [SUPPORTER, OTHER_SUPPORTER] {
         let roles = [Role::Support].into();
         gateway.put_roles(&operator(), &hsa("K001"), &hsa(person), roles, None).await.unwrap();
