@@ -235,6 +235,7 @@ async fn foresee(gateway: &Gateway, renderer: &Renderer, author: &Author, act: &
         "title": event.subject.title(),
         "components": names.collect::<Vec<_>>(),
         "mailed": event.notify,
+        "firstMailAt": event.first_mail_at(),
         "notAfter": event.not_after,
         "recipients": {
             "atOnce": recipients.at_once,
@@ -257,6 +258,7 @@ async fn publish(gateway: &Gateway, author: &Author, act: Act, hold: Option<u32>
             "revision": published.revision,
             "seq": published.seq,
             "mailed": event.notify,
+            "firstMailAt": event.first_mail_at(),
         }),
         Outcome::Held(pending) => json!({
             "state": "held",
@@ -264,6 +266,7 @@ async fn publish(gateway: &Gateway, author: &Author, act: Act, hold: Option<u32>
             "pending": pending.id,
             "publishAt": pending.publish_at,
             "mailed": event.notify,
+            "firstMailAt": event.first_mail_at(),
         }),
         Outcome::Known { subject, revision } => json!({ "state": "known", "id": subject, "revision": revision }),
     })

@@ -52,7 +52,8 @@ impl Renderer {
         let Edition { language, .. } = edition;
         let link = self.address_of(&Subject::Maintenance(work.clone()), edition);
         let title = said(&work.title, language).text;
-        let is_cancelled = work.status == MaintenanceStatus::Cancelled;
+        // Work that had begun was done for a while: it ends early in the calendar, and does not go.
+        let is_cancelled = work.status == MaintenanceStatus::Cancelled && !work.was_broken_off();
         let summary = match (is_cancelled, language) {
             (false, _) => title,
             (true, Language::Sv) => format!("Inställt: {title}"),

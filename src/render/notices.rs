@@ -131,7 +131,7 @@ impl Renderer {
         };
         let link = self.address_of(&event.subject, edition);
         let zone = when.zone(event.at);
-        Told { word: event_word(event.kind, language), view, components, sentence, news, link, zone, language }
+        Told { word: event_word(event, language), view, components, sentence, news, link, zone, language }
     }
 
     /// Renders every notice once.
@@ -239,6 +239,7 @@ pub(super) const KINDS: [EventKind; 14] = [
 mod tests {
     use super::super::tests::renderer;
     use super::*;
+    use crate::domain::status::subject::Window;
 
     #[test]
     fn the_subject_line_says_state_what_and_where() {
@@ -254,6 +255,42 @@ mod tests {
         let words: std::collections::BTreeSet<String> =
             KINDS.iter().map(|kind| line(*kind, Language::Sv).split(':').next().unwrap().to_owned()).collect();
         assert_eq!(words.len(), 12, "each kind has its word, the reminders one: {words:?}");
+    }
+
+    #[test]
+    fn a_moved_window_says_from_when_to_when() {
+        let mut event = sample::event(EventKind::Rescheduled);
+        let Subject::Maintenance(work) = &mut event.subject else { unreachable!() };
+        let text = |event: &Event, language| renderer().notice(event, language).unwrap().text.replace('\n', " ");
+        let at = |text: &str| text.parse().unwrap();
+        (work.scheduled_for, work.scheduled_until) = (at("2026-12-01T21:00:00Z"), at("2026-12-01T23:00:00Z"));
+        let old = Window { from: at("2026-11-24T21:00:00Z"), until: at("2026-11-24T23:00:00Z") };
+        work.updates.last_mut().unwrap().moved_from = Some(old);
+        let said = text(&event, Language::Sv);
+        let moved = "Flyttat från tisdag 24 november kl. 22.00–24.00 till tisdag 1 december kl. 22.00–24.00, svensk";
+        assert!(said.contains(moved), "{said}");
+        let said = text(&event, Language::En);
+        assert!(said.contains("Moved from Tuesday 24 November, 22:00–24:00 to Tuesday 1 December, 22:00–"), "{said}");
+        // Longer, and begun when it was to begin.
+        let Subject::Maintenance(work) = &mut event.subject else { unreachable!() };
+        let old = Window { from: work.scheduled_for, until: at("2026-12-01T22:00:00Z") };
+        work.updates.last_mut().unwrap().moved_from = Some(old);
+        let said = text(&event, Language::Sv);
+        assert!(said.contains("Ändrat från tisdag 1 december kl. 22.00–23.00 till tisdag 1 december kl."), "{said}");
+    }
+
+    #[test]
+    fn work_that_is_broken_off_ended_early_and_was_not_called_off() {
+        let mut event = sample::event(EventKind::Cancelled);
+        let Subject::Maintenance(work) = &mut event.subject else { unreachable!() };
+        work.started_at = Some("2026-11-23T05:00:00Z".parse().unwrap());
+        work.ended_at = Some(event.at);
+        let notice = renderer().notice(&event, Language::Sv).unwrap();
+        assert!(notice.subject.starts_with("Avbruten: "), "{}", notice.subject);
+        assert!(notice.text.contains("Avbröts i förtid") && !notice.text.contains("Inställt"), "{}", notice.text);
+        let calendar = notice.calendar.unwrap();
+        assert!(calendar.contains("STATUS:CONFIRMED") && calendar.contains("DTEND:20261123T065500Z"), "{calendar}");
+        assert!(!calendar.contains("Inställt"), "{calendar}");
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn component(number: u128, slug: &str, name: Texts, group: u128, external: bool)
 
 fn update<S>(number: u32, status: S, body: Texts, seconds: i64, affected: Vec<Affected>) -> Update<S> {
     let by = "operator sample".to_owned();
-    Update { number, status, body, at: at(seconds), by, notify: true, corrects: None, affected }
+    Update { number, status, body, at: at(seconds), by, notify: true, corrects: None, affected, moved_from: None }
 }
 
 pub(super) fn board() -> Board {

@@ -102,6 +102,8 @@ pub(super) struct UpdateView {
     pub corrects: Option<Moment>,
     /// The moment of the update that replaces this one's text.
     pub corrected_by: Option<Moment>,
+    /// The window that was told before this update moved it.
+    pub moved_from: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -249,7 +251,9 @@ fn of_maintenance(maintenance: &Maintenance, when: When) -> SubjectView {
         workaround: None,
         reason: maintenance.emergency_reason.as_ref().map(|texts| said(texts, language)),
         reference: None,
-        updates: updates(&maintenance.updates, when, maintenance_stage),
+        updates: updates(&maintenance.updates, when, |status, language| {
+            maintenance_stage(status, maintenance.was_broken_off(), language)
+        }),
         touched_at: touched.into_iter().flatten().max().unwrap_or(maintenance.published_at),
         published_at: maintenance.published_at,
         began_at: maintenance.started_at.unwrap_or(from),
@@ -262,7 +266,7 @@ fn last<S>(updates: &[Update<S>]) -> Option<Timestamp> {
     updates.iter().map(|update| update.at).max()
 }
 
-fn updates<S: Copy>(all: &[Update<S>], when: When, stage: fn(S, Language) -> &'static str) -> Vec<UpdateView> {
+fn updates<S: Copy>(all: &[Update<S>], when: When, stage: impl Fn(S, Language) -> &'static str) -> Vec<UpdateView> {
     let at_of = |number: u32| all.iter().find(|update| update.number == number).map(|update| when.moment(update.at));
     let view = |update: &Update<S>| UpdateView {
         number: update.number,
@@ -275,6 +279,7 @@ fn updates<S: Copy>(all: &[Update<S>], when: When, stage: fn(S, Language) -> &'s
             .rev()
             .find(|later| later.corrects == Some(update.number))
             .map(|later| when.moment(later.at)),
+        moved_from: update.moved_from.map(|old| when.range(old.from, old.until)),
     };
     all.iter().rev().map(view).collect()
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::domain::calendar::{day_bounds, local_date};
 use crate::domain::language::Language;
+use crate::domain::status::subject::Window;
 use crate::domain::status::swedish_time;
 
 /// A moment for `<time>`: for machines and in words.
@@ -80,6 +81,13 @@ impl When {
     /// *måndag 23 november kl. 22.00–24.00, svensk normaltid (CET, UTC+1)*
     pub fn range(self, from: Timestamp, until: Timestamp) -> String {
         swedish_time::range_with_zone(from, until, self.language)
+    }
+
+    /// The window before it was moved to another: its offset is named where it is another one, too.
+    pub fn former(self, old: Window, new: Window) -> String {
+        let zone = |at| swedish_time::zone(at, self.language);
+        let same = [old.until, new.from, new.until].into_iter().all(|at| zone(at) == zone(old.from));
+        if same { swedish_time::range(old.from, old.until, self.language) } else { self.range(old.from, old.until) }
     }
 
     /// *svensk normaltid (CET, UTC+1)*

@@ -75,6 +75,7 @@ pub(super) fn maintenance_state(maintenance: &Maintenance, language: Language) -
         MaintenanceStatus::InProgress => ("planned", "▲", "Arbete pågår", "Work in progress"),
         MaintenanceStatus::Verifying => ("planned", "▲", "Kontrolleras", "Being checked"),
         MaintenanceStatus::Completed => ("works", "●", "Klart", "Completed"),
+        MaintenanceStatus::Cancelled if maintenance.was_broken_off() => ("works", "●", "Avbrutet", "Ended early"),
         MaintenanceStatus::Cancelled => ("works", "●", "Inställt", "Cancelled"),
     };
     State { token, mark, word: pick(language, sv, en) }
@@ -90,8 +91,10 @@ pub(super) fn incident_stage(status: IncidentStatus, language: Language) -> &'st
     }
 }
 
-pub(super) fn maintenance_stage(status: MaintenanceStatus, language: Language) -> &'static str {
+/// `broken_off` when the work that is cancelled had begun.
+pub(super) fn maintenance_stage(status: MaintenanceStatus, broken_off: bool, language: Language) -> &'static str {
     match status {
+        MaintenanceStatus::Cancelled if broken_off => pick(language, "Avbrutet", "Ended early"),
         MaintenanceStatus::Scheduled => pick(language, "Planerat", "Scheduled"),
         MaintenanceStatus::InProgress => pick(language, "Pågår", "In progress"),
         MaintenanceStatus::Verifying => pick(language, "Kontrolleras", "Being checked"),
@@ -101,8 +104,9 @@ pub(super) fn maintenance_stage(status: MaintenanceStatus, language: Language) -
 }
 
 /// The first word of a notice's subject line.
-pub(super) fn event_word(kind: EventKind, language: Language) -> &'static str {
-    let (sv, en) = match kind {
+pub(super) fn event_word(event: &Event, language: Language) -> &'static str {
+    let broken_off = matches!(&event.subject, Subject::Maintenance(work) if work.was_broken_off());
+    let (sv, en) = match event.kind {
         EventKind::Opened => ("Pågår", "Ongoing"),
         EventKind::Updated => ("Uppdaterad", "Updated"),
         EventKind::Resolved => ("Åtgärdad", "Resolved"),
@@ -114,6 +118,7 @@ pub(super) fn event_word(kind: EventKind, language: Language) -> &'static str {
         EventKind::Started => ("Påbörjad", "Started"),
         EventKind::Overrun => ("Tar längre tid", "Taking longer"),
         EventKind::Completed => ("Klar", "Completed"),
+        EventKind::Cancelled if broken_off => ("Avbruten", "Ended early"),
         EventKind::Cancelled => ("Inställd", "Cancelled"),
     };
     pick(language, sv, en)
@@ -180,6 +185,14 @@ fn maintenance_sentence(maintenance: &Maintenance, when: When) -> String {
             let ended = when.words(maintenance.ended_at.unwrap_or(maintenance.scheduled_until));
             pick(language, format!("Arbetet blev klart {ended}."), format!("The work was completed on {ended}."))
         }
+        MaintenanceStatus::Cancelled if maintenance.was_broken_off() => {
+            let ended = when.words(maintenance.ended_at.unwrap_or(maintenance.scheduled_until));
+            pick(
+                language,
+                format!("Avbröts i förtid {ended}. Arbetet var planerat till {range}."),
+                format!("Ended early on {ended}. The work was planned for {range}."),
+            )
+        }
         MaintenanceStatus::Cancelled => pick(
             language,
             format!("Inställt. Arbetet var planerat till {range}."),
@@ -203,9 +216,15 @@ pub(super) fn event_sentence(event: &Event, when: When) -> String {
     let Subject::Maintenance(maintenance) = subject else { return page };
     let range = when.range(maintenance.scheduled_for, maintenance.scheduled_until);
     match kind {
-        EventKind::Rescheduled => {
-            pick(language, format!("Ändrat. Nu planerat {range}."), format!("Changed. Now planned for {range}."))
-        }
+        EventKind::Rescheduled => match event.moved_from() {
+            Some(old) => {
+                let now = maintenance.window();
+                let (old, is_moved) = (when.former(old, now), old.from != now.from);
+                let (sv, en) = if is_moved { ("Flyttat", "Moved") } else { ("Ändrat", "Changed") };
+                pick(language, format!("{sv} från {old} till {range}."), format!("{en} from {old} to {range}."))
+            }
+            None => pick(language, format!("Ändrat. Planerat {range}."), format!("Changed. Planned for {range}.")),
+        },
         EventKind::Reminder(_) => {
             let ahead = when.ahead(at, maintenance.scheduled_for);
             pick(language, format!("Om {ahead}: {range}."), format!("In {ahead}: {range}."))

@@ -249,7 +249,12 @@ async fn a_window_over_the_night_that_is_an_hour_longer_begins_and_ends_by_the_c
     let twice = gateway.operate(&[&schedule[..], &rest, &["--from", "2031-10-26 02:30"]].concat());
     assert_eq!(twice.status.code(), Some(64));
     assert!(text(&twice.stderr).contains("2031-10-26T02:30:00+02:00 for the first"), "{twice:?}");
-    let id = gateway.operated(&[&schedule[..], &rest, &["--from", "2031-10-26 01:00"]].concat())["id"].clone();
+    let planned = [&schedule[..], &rest, &["--from", "2031-10-26 01:00"]].concat();
+    let told = text(&gateway.operate(&[&planned[..], &["--preview"]].concat()).stdout);
+    assert!(told.contains("subscribers are mailed on Sunday 19 October, 01:00 (CEST, UTC+2), seven days"), "{told}");
+    let planned = gateway.operated(&planned);
+    assert_eq!(planned["firstMailAt"], "2031-10-18T23:00:00Z");
+    let id = planned["id"].clone();
     let path = format!("/v1/status/maintenances/{}", id.as_str().unwrap());
     let window = reader.get(&path).await.expect(200).json();
     let times = (&window["scheduledFor"], &window["scheduledUntil"], &window["isAnnounced"]);
@@ -275,7 +280,9 @@ async fn a_window_that_passed_while_the_gateway_was_stopped_is_caught_up_with_in
     let gateway = in_2031();
     let support = gateway.card("support");
     let window = window("2031-10-20T20:00:00Z", "2031-10-20T22:00:00Z");
-    let place = support.post("/v1/status/maintenances", &window).await.expect(201).header("location").to_owned();
+    let told = support.post("/v1/status/maintenances", &window).await.expect(201);
+    assert_eq!(told.json()["firstMailAt"], "2031-10-13T20:00:00Z");
+    let place = told.header("location").to_owned();
     let gateway = gateway.restarted();
     gateway.operated(&["clock", "set", "2031-10-24T08:00:00Z"]);
     let reader = gateway.receiver();

@@ -10,13 +10,10 @@ use crate::domain::status::swedish_time;
 pub fn sentences(value: &Value) -> Option<String> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = text("id");
+    let time = |name: &str| time(value, name).unwrap_or_default();
     let mailed = match value.get("mailed").and_then(Value::as_bool) {
-        Some(true) => "Subscribers are mailed.",
-        _ => "Nobody is mailed.",
-    };
-    let time = |name: &str| {
-        let at: Option<Timestamp> = text(name).parse().ok();
-        at.map(|at| swedish_time::moment_with_zone(at, Language::En)).unwrap_or_default()
+        Some(true) => "Subscribers are mailed.".to_owned(),
+        _ => not_mailed(value, "Nobody is mailed."),
     };
     Some(match text("state") {
         "published" => format!("Published: {id}, revision {}. {mailed}", value["revision"]),
@@ -30,6 +27,19 @@ pub fn sentences(value: &Value) -> Option<String> {
         "preview" => preview(value),
         _ => return None,
     })
+}
+
+fn time(value: &Value, name: &str) -> Option<String> {
+    let at: Timestamp = value.get(name)?.as_str()?.parse().ok()?;
+    Some(swedish_time::moment_with_zone(at, Language::En))
+}
+
+/// On the page only, and of work far ahead until when.
+fn not_mailed(value: &Value, otherwise: &str) -> String {
+    match time(value, "firstMailAt") {
+        Some(at) => format!("On the page now; subscribers are mailed on {at}, seven days before it begins."),
+        None => otherwise.to_owned(),
+    }
 }
 
 fn preview(value: &Value) -> String {
@@ -56,7 +66,7 @@ fn preview(value: &Value) -> String {
             text.push_str(&format!("\n\n[{language}] {subject}\n\n{}", said.trim_end()));
         }
     } else {
-        text.push_str("Nobody would be mailed.");
+        text.push_str(&not_mailed(value, "Nobody would be mailed."));
     }
     text
 }

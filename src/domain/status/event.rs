@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::subject::{Impact, Reminder, Subject};
+use super::subject::{Impact, Reminder, Subject, Window};
 use super::words::Circumstances;
 use crate::domain::clinic::Texts;
 
@@ -88,6 +88,20 @@ impl Event {
             components,
             notify: told.notify && told.not_after > at.now,
             not_after: told.not_after,
+        }
+    }
+
+    /// The window that this event moved.
+    pub fn moved_from(&self) -> Option<Window> {
+        let Subject::Maintenance(maintenance) = &self.subject else { return None };
+        maintenance.updates.iter().find(|update| Some(update.number) == self.update)?.moved_from
+    }
+
+    /// When subscribers hear of what is on the page only so far, of work that lies far ahead.
+    pub fn first_mail_at(&self) -> Option<Timestamp> {
+        match &self.subject {
+            Subject::Maintenance(maintenance) if !self.notify => maintenance.first_mail_at(),
+            _ => None,
         }
     }
 

@@ -186,6 +186,7 @@ impl Incident {
             notify,
             corrects,
             affected: self.affected.clone(),
+            moved_from: None,
         });
         self.revision = self.revision.saturating_add(1);
         let lasts = if kind.is_closing() { TWO_DAYS } else { DAY };

@@ -86,6 +86,7 @@ impl Maintenance {
         next.affected = act.affected.clone().unwrap_or(next.affected);
         next.emergency_reason = act.emergency_reason.clone().or(next.emergency_reason);
         next.overrun_told &= until <= at.now;
+        let before = self.window();
         (next.scheduled_for, next.scheduled_until) = (from, until);
         if moved {
             next.reminded = Reminder::ALL.into_iter().filter(|r| moment(from, *r) <= at.now).collect();
@@ -95,7 +96,17 @@ impl Maintenance {
         let kind = if !was_announced && next.is_announced() { EventKind::Scheduled } else { EventKind::Rescheduled };
         let notify = was_announced || next.is_announced();
         let told = next.write(&act.body, notify, None, kind, at);
+        let is_moved = next.window() != before;
+        if let Some(update) = next.updates.last_mut().filter(|_| is_moved) {
+            update.moved_from = Some(before);
+        }
         Ok((next, told))
+    }
+
+    /// When subscribers hear of it for the first time; none where they have, or will not any more.
+    pub fn first_mail_at(&self) -> Option<Timestamp> {
+        let waits = self.status == MaintenanceStatus::Scheduled && !self.is_announced();
+        waits.then(|| moment(self.scheduled_for, Reminder::SevenDays))
     }
 
     /// Begins, verifies, completes, or just says something.
@@ -261,6 +272,7 @@ impl Maintenance {
             notify,
             corrects,
             affected: self.affected.clone(),
+            moved_from: None,
         });
         self.revision = self.revision.saturating_add(1);
         Told { kind, update: Some(number), notify, not_after: self.not_after(kind, at.now) }

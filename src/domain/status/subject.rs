@@ -125,6 +125,17 @@ pub struct Update<S> {
     pub corrects: Option<u32>,
     /// The components as they stood from here on.
     pub affected: Vec<Affected>,
+    /// Of a maintenance whose times this changed: those that were told before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<Window>,
+}
+
+/// From when until when something is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub from: Timestamp,
+    pub until: Timestamp,
 }
 
 /// Something broke.
@@ -242,6 +253,15 @@ impl Maintenance {
     /// Whether subscribers have been mailed about it, so that changes are mailed too.
     pub fn is_announced(&self) -> bool {
         self.reminded.contains(&Reminder::SevenDays) || self.updates.iter().any(|update| update.notify)
+    }
+
+    /// It had begun when it was called off: the work ended early, and was not left undone.
+    pub fn was_broken_off(&self) -> bool {
+        self.status == MaintenanceStatus::Cancelled && self.started_at.is_some()
+    }
+
+    pub fn window(&self) -> Window {
+        Window { from: self.scheduled_for, until: self.scheduled_until }
     }
 
     /// It goes on now: its components are under maintenance.

@@ -133,11 +133,17 @@ pub fn moment_with_zone(at: Timestamp, language: Language) -> String {
     named(moment(at, language), at, language)
 }
 
+/// *måndag 23 november kl. 22.00–24.00*, *Monday 23 November, 22:00–24:00*.
+pub fn range(from: Timestamp, until: Timestamp, language: Language) -> String {
+    let (first, second) = ends(from, until, language);
+    joined(&first, &second)
+}
+
 /// As `range`, with the offset's name: once, or at both ends when the clocks change between them.
 pub fn range_with_zone(from: Timestamp, until: Timestamp, language: Language) -> String {
     let (first, second) = ends(from, until, language);
     if zone(from, language) == zone(until, language) {
-        return named(joined(&first, &second), from, language);
+        return named(range(from, until, language), from, language);
     }
     let second = match second {
         End::SameDay(time) if language == Language::Sv => format!("kl. {time}"),

@@ -36,6 +36,10 @@ pub struct StatusOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub publish_at: Option<Timestamp>,
+    /// When subscribers first hear of it: a window farther ahead than seven days is on the page only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub first_mail_at: Option<Timestamp>,
     /// What would be told, and whether it would be mailed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<WirePreview>,
@@ -84,6 +88,7 @@ impl StatusOutcome {
             seq: None,
             pending: None,
             publish_at: None,
+            first_mail_at: None,
             event: None,
         };
         match outcome {
@@ -91,6 +96,7 @@ impl StatusOutcome {
                 id: Some(published.subject),
                 revision: Some(published.revision),
                 seq: Some(published.seq),
+                first_mail_at: published.first_mail_at,
                 ..blank("published")
             },
             Outcome::Held(pending) => StatusOutcome {
@@ -115,6 +121,7 @@ impl StatusOutcome {
             seq: None,
             pending: None,
             publish_at: None,
+            first_mail_at: event.first_mail_at(),
             event: Some(WirePreview {
                 kind: event.kind,
                 mailed: event.notify,

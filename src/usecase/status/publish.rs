@@ -35,6 +35,8 @@ pub struct Published {
     pub revision: u32,
     /// The event's number.
     pub seq: u64,
+    /// When subscribers first hear of it, of work that lies so far ahead that they have not.
+    pub first_mail_at: Option<Timestamp>,
 }
 
 /// What became of an act.
@@ -130,11 +132,11 @@ impl Gateway {
         self.log_in(&mut change, &author.line(&format!("{act} {subject}")), event.at)?;
         let committed = self.common.commit(change).await?;
         let seq = committed.stamps.first().map_or(0, |stamp| stamp.sequence);
-        let revision = event.subject.revision();
+        let (revision, first_mail_at) = (event.subject.revision(), event.first_mail_at());
         self.take_up(event.subject, seq);
         self.desk.notices_owed.notify_one();
         self.desk.clock_moved.notify_one();
-        Ok(Published { subject, revision, seq })
+        Ok(Published { subject, revision, seq, first_mail_at })
     }
 
     async fn known(&self, id: Option<Uuid>) -> Result<Option<Outcome>, Refusal> {

@@ -6,8 +6,8 @@ use super::*;
 use crate::domain::status::component::{Component, Group};
 use crate::domain::status::event::NamedComponent;
 use crate::domain::status::recurrence::{Day, Plan, Recurrence, Series};
-use crate::domain::status::subject::{Impact, Incident, MaintenanceStatus, Reminder, Update};
-use crate::store::record::assert_golden;
+use crate::domain::status::subject::{Impact, Incident, MaintenanceStatus, Reminder, Update, Window};
+use crate::store::record::{assert_golden, assert_lifted};
 use crate::usecase::status::Pending;
 
 fn id(n: u128) -> Uuid {
@@ -24,7 +24,7 @@ fn affected() -> Vec<Affected> {
 
 fn update<S>(status: S) -> Update<S> {
     let (body, at, by) = (both(), at("2026-11-22T08:00:00Z"), "operator root".to_owned());
-    Update { number: 1, status, body, at, by, notify: true, corrects: Some(1), affected: affected() }
+    Update { number: 1, status, body, at, by, notify: true, corrects: Some(1), affected: affected(), moved_from: None }
 }
 
 fn incident() -> Incident {
@@ -53,7 +53,7 @@ fn incident() -> Incident {
 #[test]
 fn records_of_what_is_told_are_the_golden_ones() {
     assert_golden(&incident(), include_str!("../../golden/incident-1.txt"));
-    let maintenance = Maintenance {
+    let mut maintenance = Maintenance {
         id: id(4),
         title: both(),
         audience: Audience::Staff,
@@ -74,17 +74,22 @@ fn records_of_what_is_told_are_the_golden_ones() {
         revision: 4,
         updates: vec![update(MaintenanceStatus::Verifying)],
     };
-    assert_golden(&maintenance, include_str!("../../golden/maintenance-1.txt"));
-    let event = Event {
+    assert_lifted(&maintenance, include_str!("../../golden/maintenance-1.txt"));
+    let mut event = Event {
         kind: EventKind::Reminder(Reminder::Day),
         at: at("2026-12-09T21:00:00Z"),
-        subject: Subject::Maintenance(maintenance),
+        subject: Subject::Maintenance(maintenance.clone()),
         update: Some(1),
         components: vec![NamedComponent { id: id(1), name: both(), group: Some(id(6)) }],
         notify: true,
         not_after: at("2026-12-10T21:00:00Z"),
     };
-    assert_golden(&event, include_str!("../../golden/event-1.txt"));
+    assert_lifted(&event, include_str!("../../golden/event-1.txt"));
+    let old = Window { from: at("2026-12-09T21:00:00Z"), until: at("2026-12-10T01:00:00Z") };
+    maintenance.updates[0].moved_from = Some(old);
+    assert_golden(&maintenance, include_str!("../../golden/maintenance-2.txt"));
+    event.subject = Subject::Maintenance(maintenance);
+    assert_golden(&event, include_str!("../../golden/event-2.txt"));
 }
 
 #[test]

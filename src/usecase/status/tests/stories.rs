@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::status::act::{ChangeMaintenance, Correct, UpdateMaintenance, Withdraw};
 use crate::domain::status::fault::{Fault, Rule};
 use crate::domain::status::recurrence::{Day, Plan, Recurrence};
-use crate::domain::status::subject::{Impact, MaintenanceStatus, Reminder};
+use crate::domain::status::subject::{Impact, MaintenanceStatus, Reminder, Window};
 use crate::usecase::Refusal;
 use crate::usecase::status::{Outcome, Publication};
 
@@ -186,11 +186,17 @@ fn moved(id: Uuid, from: &str, until: &str) -> Act {
 #[tokio::test]
 async fn a_move_is_mailed_once_the_window_has_been_and_its_reminders_come_anew() {
     let region = region().await;
-    let id = region.schedule(region.window("2026-12-10T21:00:00Z", "2026-12-11T01:00:00Z")).await.subject;
-    region.publish(moved(id, "2026-12-12T21:00:00Z", "2026-12-13T01:00:00Z")).await;
+    let far = region.schedule(region.window("2026-12-10T21:00:00Z", "2026-12-11T01:00:00Z")).await;
+    let id = far.subject;
+    assert_eq!(far.first_mail_at, Some(at("2026-12-03T21:00:00Z")), "its author is told when it is mailed");
+    let farther = region.publish(moved(id, "2026-12-12T21:00:00Z", "2026-12-13T01:00:00Z")).await;
+    assert_eq!(farther.first_mail_at, Some(at("2026-12-05T21:00:00Z")));
     region.set("2026-12-12T20:30:00Z");
     region.gateway.status_clock().await.unwrap();
-    region.publish(moved(id, "2026-12-20T21:00:00Z", "2026-12-21T01:00:00Z")).await;
+    let near = region.publish(moved(id, "2026-12-20T21:00:00Z", "2026-12-21T01:00:00Z")).await;
+    assert_eq!(near.first_mail_at, None);
+    let old = region.maintenance(id).await.updates.last().unwrap().moved_from;
+    assert_eq!(old, Some(Window { from: at("2026-12-12T21:00:00Z"), until: at("2026-12-13T01:00:00Z") }));
     region.set("2026-12-19T21:00:00Z");
     region.gateway.status_clock().await.unwrap();
     region.publish(Act::CancelMaintenance(Withdraw { id, seen: None, body: texts("Behövs inte.") })).await;
