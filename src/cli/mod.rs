@@ -146,7 +146,7 @@ fn start_exit(error: &StartError) -> Exit {
         },
         StartError::Catalog(_) => Exit::DataErr,
         StartError::Listen { .. } | StartError::Admin { .. } => Exit::OsErr,
-        StartError::Signals(_) => Exit::OsErr,
+        StartError::Signals(_) | StartError::Random(_) => Exit::OsErr,
         StartError::TaskEnded => Exit::Software,
     }
 }

@@ -21,6 +21,7 @@ use crate::domain::mail_address::MailAddress;
 use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, TrustSettings};
 use crate::mail;
 use crate::net::ServerTlsSettings;
+use crate::render::staff::SessionLimits;
 use crate::render::{ExternalPage, Service};
 use crate::telemetry;
 use crate::usecase::status;
@@ -28,6 +29,10 @@ use crate::usecase::status;
 const CONNECTIONS_DEFAULT: usize = 2_000;
 const CONNECTIONS_MAX: usize = 20_000;
 const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 64;
+const SESSION_IDLE_MINUTES: u32 = 30;
+const SESSION_IDLE_MINUTES_MAX: u32 = 8 * 60;
+const SESSION_HOURS: u32 = 12;
+const SESSION_HOURS_MAX: u32 = 24;
 const CACHE_MIB_DEFAULT: u64 = 64;
 const CACHE_MIB_MAX: u64 = 4_096;
 const STALE_HOURS_DEFAULT: u64 = 24;
@@ -61,7 +66,9 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         public_link: file.service.public_link.as_ref().map(|link| external_page(scrutiny, link)),
     };
     let portal = door(scrutiny, base, file.portal);
-    let staff = door(scrutiny, base, file.staff);
+    let sessions = sessions(scrutiny, &file.staff);
+    let file::StaffDoor { listen, certificate, key, connections_max, .. } = file.staff;
+    let staff = door(scrutiny, base, file::Door { listen, certificate, key, connections_max });
     let public = public_door(scrutiny, base, file.public);
     let trust = trust(scrutiny, base, mode, file.trust);
     let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
@@ -93,6 +100,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         template_dir: file.service.template_dir.map(|dir| base.join(dir)),
         portal,
         staff,
+        sessions,
         public,
         admin_socket: base.join(file.admin.socket),
         trust,
@@ -171,6 +179,16 @@ fn door(scrutiny: &mut Scrutiny, base: &Path, door: file::Door) -> Option<DoorSe
     }
     let tls = ServerTlsSettings { certificate: base.join(door.certificate), key: base.join(door.key) };
     Some(DoorSettings { listen: listen.ok()?, tls, connections_max })
+}
+
+fn sessions(scrutiny: &mut Scrutiny, staff: &file::StaffDoor) -> SessionLimits {
+    let idle =
+        bounded(scrutiny, staff.session_idle_minutes.as_ref(), SESSION_IDLE_MINUTES, 1, SESSION_IDLE_MINUTES_MAX);
+    let age = bounded(scrutiny, staff.session_max_hours.as_ref(), SESSION_HOURS, 1, SESSION_HOURS_MAX);
+    SessionLimits {
+        idle_max: SignedDuration::from_mins(i64::from(idle)),
+        age_max: SignedDuration::from_hours(i64::from(age)),
+    }
 }
 
 fn public_door(scrutiny: &mut Scrutiny, base: &Path, public: file::PublicDoor) -> Option<PublicDoorSettings> {

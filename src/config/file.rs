@@ -14,7 +14,7 @@ pub struct File {
     pub master_key_file: Option<PathBuf>,
     pub service: Service,
     pub portal: Door,
-    pub staff: Door,
+    pub staff: StaffDoor,
     pub public: PublicDoor,
     pub admin: Admin,
     pub trust: Trust,
@@ -65,6 +65,17 @@ pub struct Door {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub connections_max: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StaffDoor {
+    pub listen: Spanned<String>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub connections_max: Option<Spanned<usize>>,
+    pub session_idle_minutes: Option<Spanned<u32>>,
+    pub session_max_hours: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]

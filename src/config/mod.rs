@@ -19,6 +19,7 @@ use crate::identity::TrustSettings;
 use crate::mail;
 use crate::net::ServerTlsSettings;
 use crate::render::Service;
+use crate::render::staff::SessionLimits;
 use crate::telemetry;
 use crate::usecase::status;
 
@@ -65,6 +66,7 @@ pub struct Config {
     pub template_dir: Option<PathBuf>,
     pub portal: DoorSettings,
     pub staff: DoorSettings,
+    pub sessions: SessionLimits,
     pub public: PublicDoorSettings,
     pub admin_socket: PathBuf,
     /// Where the copy of the public pages is kept.

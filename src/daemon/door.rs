@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::connected::Connected;
 use super::trust::TrustState;
 use crate::admit::{IpKey, Limits, Place, Places};
+use crate::crypto::sha256;
 use crate::http::Routes;
 use crate::http::connection::{self, Drain, Version, Watched};
 use crate::http::request::{Caller, Door, Peer};
@@ -34,6 +36,8 @@ pub struct DoorState {
     pub places: Option<Arc<Places>>,
     pub routes: Routes,
     pub counters: DoorCounters,
+    /// Where people log out.
+    pub connected: Option<Arc<Connected>>,
 }
 
 /// What an operator wants to know of a door.
@@ -109,6 +113,10 @@ impl DoorState {
         };
         self.counters.handshakes.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(event = "tls.open", door = self.door.as_str(), resumed = tls.resumed, "a handshake is through");
+        let _seat = self.connected.as_ref().zip(tls.peer_chain.first().cloned()).map(|(connected, leaf)| {
+            let (certificate, door) = (sha256(&[&leaf]), self.clone());
+            connected.enter(certificate, watched.hang_up(), Box::new(move || door.tls.forget(&leaf)))
+        });
         let judge = {
             let (trust, door, chain) = (self.trust.clone(), self.door, tls.peer_chain);
             let judged = Arc::new(Mutex::new(None::<(u64, Instant, Peer)>));

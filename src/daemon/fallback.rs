@@ -137,6 +137,7 @@ impl Fallback {
             places: Some(Places::new(settings.connections_per_address_max, most)),
             routes: routes(self.copy.shelf.clone(), limits, self.answers()),
             counters: DoorCounters::default(),
+            connected: None,
         })
     }
 
@@ -144,7 +145,7 @@ impl Fallback {
     async fn serve(&mut self, door: Arc<DoorState>, standing_by: bool, signals: &mut Signals) -> bool {
         self.copy.renew().await;
         let (stop, stopped) = watch::channel(false);
-        let drain = Arc::new(Drain::new());
+        let drain = Arc::<Drain>::default();
         let serving = tokio::spawn(door.clone().run(drain.clone(), stopped));
         let stopping = loop {
             let back = || async { standing_by && answers(&self.config.admin_socket).await };

@@ -2,6 +2,7 @@
 
 mod cases;
 mod clock;
+mod connected;
 mod door;
 mod fallback;
 pub mod offline;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use self::cases::CasesKeeper;
 use self::clock::SteeredClock;
 pub use self::clock::SystemClock;
+use self::connected::Connected;
 use self::door::DoorState;
 pub use self::fallback::serve_snapshot;
 use self::parts::{facts, fanout, open_doors, outbox_settings, own_name};
@@ -31,10 +33,12 @@ use self::upkeep::{send_letters, upkeep, write_leavings_down};
 use crate::admin::{self, Operations};
 use crate::admit::Limits;
 use crate::config::{Config, MasterKeyPlace, Mode};
+use crate::crypto::CryptoError;
 use crate::domain::time::Clock;
 use crate::http::Api;
 use crate::http::connection::Drain;
 use crate::http::live::Live;
+use crate::http::session::Sessions;
 use crate::http::shelf::Shelf;
 use crate::identity::TrustError;
 use crate::jobs;
@@ -75,6 +79,8 @@ pub enum StartError {
     Listen { door: &'static str, error: ListenError },
     #[error("admin socket {path}: {source}", path = path.display())]
     Admin { path: PathBuf, source: io::Error },
+    #[error("the operating system gave no random bytes for the form key")]
+    Random(#[from] CryptoError),
     #[error("signals: {0}")]
     Signals(io::Error),
     #[error("a part of the gateway ended that never should: please report it with the log before this")]
@@ -200,14 +206,20 @@ impl Daemon {
             // What cannot be copied to a full disk is on the shelf all the same.
             tracing::error!(event = "publish.failed", %error, "the public pages are not renewed everywhere");
         }
+        let connected = Arc::<Connected>::default();
         let api = Arc::new(Api {
             gateway: gateway.clone(),
             limits: limits.clone(),
             renderer: renderer.clone(),
             shelf,
             live: live.clone(),
+            sessions: Sessions::new(config.sessions)?,
+            hang_up: {
+                let connected = connected.clone();
+                Arc::new(move |certificate| connected.hang_up(certificate))
+            },
         });
-        let (doors, addresses) = open_doors(&config, &trust, &limits, &api)?;
+        let (doors, addresses) = open_doors(&config, &trust, &limits, &api, &connected)?;
         let settings = outbox_settings(&config);
         let fanout = fanout(&config, &gateway, &mailer, &renderer);
         let counters = Arc::<outbox::Counters>::default();
@@ -237,7 +249,7 @@ impl Daemon {
         }
         let (stop_doors, stopped) = watch::channel(false);
         let (stop_outbox, outbox_stopped) = watch::channel(false);
-        let drain = Arc::new(Drain::new());
+        let drain = Arc::<Drain>::default();
         let mut tasks = JoinSet::new();
         for door in &doors {
             tasks.spawn(door.clone().run(drain.clone(), stopped.clone()));

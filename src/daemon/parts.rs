@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::connected::Connected;
 use super::door::{DoorCounters, DoorState};
 use super::trust::TrustState;
 use super::{Addresses, StartError};
@@ -24,9 +25,11 @@ pub fn open_doors(
     trust: &Arc<TrustState>,
     limits: &Arc<Limits>,
     api: &Arc<Api>,
+    connected: &Arc<Connected>,
 ) -> Result<(Vec<Arc<DoorState>>, Addresses), StartError> {
     let portal = build_door(Door::Portal, &config.portal, Some(trust), limits, api)?;
-    let staff = build_door(Door::Staff, &config.staff, Some(trust), limits, api)?;
+    let mut staff = build_door(Door::Staff, &config.staff, Some(trust), limits, api)?;
+    staff.connected = Some(connected.clone());
     let mut public = build_door(Door::Public, &config.public.door, None, limits, api)?;
     public.places = Some(Places::new(config.public.connections_per_address_max, config.public.door.connections_max));
     let addresses = Addresses {
@@ -63,6 +66,7 @@ fn build_door(
         places: None,
         routes: http::router(api, door),
         counters: DoorCounters::default(),
+        connected: None,
     })
 }
 

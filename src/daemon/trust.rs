@@ -59,6 +59,7 @@ impl TrustState {
         let identity = match judged {
             Ok(caller) => Ok(Caller::Known(CallerFacts {
                 hsa_id: caller.hsa_id,
+                name: caller.display,
                 issuer: caller.issuer,
                 not_after: caller.not_after,
                 loa: caller.loa,

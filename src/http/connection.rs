@@ -1,15 +1,16 @@
 //! One connection, from its first byte to its last: HTTP/1.1 or HTTP/2 as ALPN chose, each with its own timers.
 
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, watch};
 
 use super::Routes;
 use super::request::Peer;
@@ -26,28 +27,50 @@ const HEADER_MAX: Duration = Duration::from_secs(60);
 const HEADER_PUBLIC_MAX: Duration = Duration::from_secs(15);
 
 /// Knows the open connections of all doors, and asks them to end when the gateway stops.
-#[derive(Default)]
-pub struct Drain(Mutex<Option<GracefulShutdown>>);
+pub struct Drain(Mutex<Option<watch::Sender<()>>>);
 
 /// A connection's place in the drain.
-pub struct Watched(Watcher);
+pub struct Watched {
+    /// Dropped with the connection: the drain waits for that.
+    drain: watch::Receiver<()>,
+    hang_up: Arc<Notify>,
+}
 
-impl Drain {
-    pub fn new() -> Drain {
-        Drain(Mutex::new(Some(GracefulShutdown::new())))
+impl Watched {
+    /// Rung, it ends this connection alone: after the requests that are open on it.
+    pub fn hang_up(&self) -> Arc<Notify> {
+        self.hang_up.clone()
     }
 
+    /// Until the connection is to end.
+    async fn asked_to_end(&mut self) {
+        tokio::select! {
+            // An error means that the drain is gone, and with it whoever might wait.
+            _ = self.drain.changed() => {}
+            () = self.hang_up.notified() => {}
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Drain {
+        Drain(Mutex::new(Some(watch::Sender::new(()))))
+    }
+}
+
+impl Drain {
     /// A place for a new connection; none when the drain has begun.
     pub fn watch(&self) -> Option<Watched> {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map(|graceful| Watched(graceful.watcher()))
+        open.as_ref().map(|drain| Watched { drain: drain.subscribe(), hang_up: Arc::default() })
     }
 
     /// Asks every connection to end after its open requests and waits for them.
     pub async fn begin(&self) {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(graceful) = open {
-            graceful.shutdown().await;
+        if let Some(drain) = open {
+            drain.send_replace(());
+            drain.closed().await;
         }
     }
 }
@@ -65,7 +88,7 @@ pub async fn serve<S>(
     version: Version,
     routes: Routes,
     judge: impl Fn() -> Peer + Clone + Send + 'static,
-    watched: Watched,
+    mut watched: Watched,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -85,7 +108,14 @@ pub async fn serve<S>(
                 .max_buf_size(HEADER_BYTES_MAX)
                 .max_headers(HEADERS_MAX)
                 .half_close(false);
-            watched.0.watch(builder.serve_connection(io, service)).await
+            let mut open = pin!(builder.serve_connection(io, service));
+            tokio::select! {
+                ended = open.as_mut() => ended,
+                () = watched.asked_to_end() => {
+                    open.as_mut().graceful_shutdown();
+                    open.await
+                }
+            }
         }
         Version::Http2 => {
             let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -95,7 +125,14 @@ pub async fn serve<S>(
                 .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
                 // No pings of ours: their answers would count as life, and an idle connection would never end.
                 .max_pending_accept_reset_streams(32);
-            watched.0.watch(builder.serve_connection(io, service)).await
+            let mut open = pin!(builder.serve_connection(io, service));
+            tokio::select! {
+                ended = open.as_mut() => ended,
+                () = watched.asked_to_end() => {
+                    open.as_mut().graceful_shutdown();
+                    open.await
+                }
+            }
         }
     };
     if let Err(error) = ended {

@@ -1,7 +1,7 @@
 //! HTTP and nothing else: from a connection's bytes to a call, from a use case's answer to a response.
 //!
 //! `route.rs` is the table; `request.rs` and `form.rs` read, `handlers/` ask, `wire/` shapes, `problem.rs` and
-//! `support.rs` refuse, `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs`
+//! `support.rs` refuse, `session.rs` knows who is logged in, `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs`
 //! holds what lies ready, `live.rs` tells those who watch, `fallback.rs` serves the copy when all else is down.
 
 pub mod connection;
@@ -14,6 +14,7 @@ pub mod problem;
 pub mod request;
 mod response;
 pub mod route;
+pub mod session;
 pub mod shelf;
 mod support;
 mod wire;
@@ -39,13 +40,16 @@ use self::problem::Problem;
 use self::request::{Call, Caller, Door, Peer, RejectionFacts};
 use self::response::Answer;
 use self::route::{Method, Route, Speaks, all};
+use self::session::{Sessions, Standing};
 use self::shelf::Shelf;
 use crate::admit::{IpKey, Limits, Wait};
+use crate::crypto::Digest;
 use crate::domain::language::Language;
 use crate::domain::status::Audience;
 use crate::domain::status::edition::Edition;
 use crate::render::Renderer;
 use crate::render::page::FaultFacts;
+use crate::render::staff::{FORM_TOKEN, StaffPage};
 use crate::usecase::Gateway;
 
 /// What a door answers with: what lies ready, else its part of the table.
@@ -102,7 +106,14 @@ pub struct Api {
     pub shelf: Arc<Shelf>,
     /// Those who watch.
     pub live: Arc<Live>,
+    /// Browsers at the staff door.
+    pub sessions: Sessions,
+    pub hang_up: HangUp,
 }
+
+/// Ends every connection of a certificate once its open requests are answered, and lets none of its TLS sessions be
+/// resumed.
+pub type HangUp = Arc<dyn Fn(&Digest) + Send + Sync>;
 
 /// The router of one door: its part of the table, and refusals for everything else.
 pub fn router(api: &Arc<Api>, door: Door) -> Routes {
@@ -167,27 +178,39 @@ impl Context {
             wants_page: text("accept").contains("text/html"),
         }
     }
+
+    fn edition(&self) -> Edition {
+        Edition { language: self.language, audience: self.audience }
+    }
 }
 
 async fn refuse(api: Arc<Api>, request: Request, code: &'static str) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let context = Context::of(&parts, None);
     // A stranger does not learn from 404 and 405 which addresses there are.
-    let problem = match admit(&api, &parts, true).await {
-        Ok(_) => Problem::new(code),
-        Err(problem) => problem,
+    let result = match admit(&api, &parts, true).await {
+        Ok(caller) if context.door == Door::Staff && context.wants_page => {
+            match standing(&api, &parts, Door::Staff, &caller) {
+                Standing::LoggedIn(_) => Err(Problem::new(code)),
+                _ => Ok(Answer::see_other(Edition { audience: Audience::Staff, ..context.edition() }.path("/"))),
+            }
+        }
+        Ok(_) => Err(Problem::new(code)),
+        Err(problem) => Err(problem),
     };
-    respond(&api, &context, &parts, Err(problem))
+    respond(&api, &context, &parts, result)
 }
 
 async fn serve(api: Arc<Api>, route: &'static Route, edition: Edition, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    let context = Context::of(&parts, (route.speaks != Speaks::Json).then_some(edition));
+    // At the staff door a refusal speaks as its reader asks, whichever page it stands in for.
+    let page = matches!(route.speaks, Speaks::Page | Speaks::Pages).then_some(edition);
+    let context = Context::of(&parts, page);
     let result = carry_out(&api, route, edition, &context, &mut parts, body).await;
     respond(&api, &context, &parts, result)
 }
 
-/// The request as a sentence: let in within its limit → same origin → parameters → body → use case.
+/// The request as a sentence: let in within its limit → same origin → session → parameters → body → use case.
 async fn carry_out(
     api: &Arc<Api>,
     route: &'static Route,
@@ -196,12 +219,34 @@ async fn carry_out(
     parts: &mut Parts,
     body: Body,
 ) -> Result<Answer, Problem> {
-    let Peer { door, address, .. } = *peer(parts)?;
+    let door = peer(parts)?.door;
     let caller = admit(api, parts, route.throttled).await?;
     match door {
         Door::Staff if route.method != Method::Get => request::check_same_origin(parts)?,
         Door::Public if route.method != Method::Get && route.throttled => request::check_same_site(parts)?,
         _ => {}
+    }
+    let standing = standing(api, parts, door, &caller);
+    let is_over = matches!(standing, Standing::Ended(_));
+    let result = call(api, route, edition, context, (parts, body), (caller, standing)).await;
+    match result {
+        Ok(answer) if is_over && !answer.has("set-cookie") => Ok(answer.forgetting_session()),
+        Err(problem) if is_over => Err(Problem { ends_session: true, ..problem }),
+        result => result,
+    }
+}
+
+async fn call(
+    api: &Arc<Api>,
+    route: &'static Route,
+    edition: Edition,
+    context: &Context,
+    (parts, body): (&mut Parts, Body),
+    (caller, standing): (Caller, Standing),
+) -> Result<Answer, Problem> {
+    let Peer { door, address, .. } = *peer(parts)?;
+    if door == Door::Staff && route.needs_session(&parts.headers) && !matches!(standing, Standing::LoggedIn(_)) {
+        return Err(session::problem(&standing));
     }
     let query = request::read_query(parts, route)?;
     let parameters = parts.extract::<RawPathParams>().await.map_err(|_| Problem::new("not-found"))?;
@@ -209,22 +254,50 @@ async fn carry_out(
     let body = request::read_body(body, route).await?;
     let fields = match route.speaks {
         Speaks::Json => form::Fields::new(),
-        Speaks::Page | Speaks::Pages => form::read(&parts.headers, &body).await?,
+        Speaks::Page | Speaks::Pages | Speaks::StaffPages { .. } => form::read(&parts.headers, &body).await?,
     };
     let call = Call {
         caller,
         door,
         address,
         request_id: context.request_id.clone(),
-        language: context.language,
+        language: if matches!(route.speaks, Speaks::StaffPages { .. }) { edition.language } else { context.language },
         audience: edition.audience,
+        standing,
         fields,
         parameters,
         query,
         headers: parts.headers.clone(),
         body,
     };
+    if matches!(route.speaks, Speaks::StaffPages { .. }) && route.method != Method::Get {
+        check_form(api, route, &call)?;
+    }
     (route.handler)(api.clone(), call).await
+}
+
+/// How a browser at the staff door stands. With a session that is over go the connections that it came by.
+fn standing(api: &Api, parts: &Parts, door: Door, caller: &Caller) -> Standing {
+    let Caller::Known(facts) = caller else { return Standing::LoggedOut };
+    if door != Door::Staff {
+        return Standing::LoggedOut;
+    }
+    let standing = api.sessions.standing(&parts.headers, &facts.fingerprint, api.gateway.now());
+    match &standing {
+        Standing::Ended(session::Ended::OtherCard(first)) => (api.hang_up)(first),
+        Standing::Ended(session::Ended::Idle | session::Ended::Old) => (api.hang_up)(&facts.fingerprint),
+        Standing::Ended(session::Ended::Unknown) | Standing::LoggedOut | Standing::LoggedIn(_) => {}
+    }
+    standing
+}
+
+/// Every form of the staff door carries a token, beside the same-origin rule: only our own page can have shown it.
+fn check_form(api: &Api, route: &Route, call: &Call) -> Result<(), Problem> {
+    let expected = match route.speaks {
+        Speaks::StaffPages { logged_in: true } => api.sessions.form_token(call.session()?, route.path),
+        _ => api.sessions.open_form_token(call.known()?, route.path),
+    };
+    session::check_form_token(call.field(FORM_TOKEN), &expected)
 }
 
 /// Whoever was not found good, or is not known here, gets the reason and nothing else.
@@ -300,8 +373,8 @@ fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, P
 
 /// With what every answer of this request carries.
 fn finish(answer: Answer, context: &Context, parts: &Parts) -> Response<Body> {
-    let has_language = answer.headers.iter().any(|(name, _)| *name == "content-language");
-    let answer = if has_language { answer } else { answer.header("content-language", context.language.tag()) };
+    let answer =
+        if answer.has("content-language") { answer } else { answer.header("content-language", context.language.tag()) };
     let answer = answer.header("x-request-id", context.request_id.clone()).header("vary", "accept-language, accept");
     let mut response = answer.into_response(context.door);
     if parts.method == axum::http::Method::HEAD {
@@ -329,7 +402,7 @@ fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem, now: Tim
         if context.wants_page {
             page = renderer.rejection_page(code, context.language, &context.request_id);
         }
-    } else if context.door == Door::Public && context.wants_page {
+    } else if context.wants_page {
         let text = |name: &str| body.get(name).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
         let (title, detail) = (text("title"), text("detail"));
         let facts = FaultFacts {
@@ -343,7 +416,11 @@ fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem, now: Tim
             code: problem.code.to_owned(),
             request_id: context.request_id.clone(),
         };
-        page = renderer.problem_page(facts, Edition { language: context.language, audience: context.audience });
+        page = match context.door {
+            Door::Public => renderer.problem_page(facts, context.edition()),
+            Door::Staff => renderer.staff_page(&StaffPage::Fault(facts), context.language).ok(),
+            Door::Portal => None,
+        };
     }
     let status = problem.status();
     let mut answer = match page {
@@ -363,5 +440,9 @@ fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem, now: Tim
     if problem.close {
         answer = answer.header("connection", "close");
     }
-    answer
+    if status == 401 {
+        // RFC 9110 has a 401 name its scheme; ours is no registered one.
+        answer = answer.header("www-authenticate", "Session");
+    }
+    if problem.ends_session { answer.forgetting_session() } else { answer }
 }

@@ -64,6 +64,8 @@ pub struct Problem {
     pub rejection: Option<RejectionCode>,
     /// The connection ends with the answer: what was sent cannot be read to its end.
     pub close: bool,
+    /// The browser is to forget the session that it showed.
+    pub ends_session: bool,
 }
 
 impl Problem {
@@ -77,6 +79,7 @@ impl Problem {
             more: BTreeMap::new(),
             rejection: None,
             close: false,
+            ends_session: false,
         }
     }
 
@@ -355,6 +358,7 @@ mod tests {
             include_str!("live.rs"),
             include_str!("fallback.rs"),
             include_str!("mod.rs"),
+            include_str!("session.rs"),
             include_str!("support.rs"),
             include_str!("wire/case.rs"),
             include_str!("wire/region.rs"),
@@ -362,6 +366,7 @@ mod tests {
             include_str!("handlers/subscribe_pages.rs"),
             include_str!("handlers/cases.rs"),
             include_str!("handlers/staff.rs"),
+            include_str!("handlers/staff_pages.rs"),
             include_str!("handlers/feed.rs"),
             include_str!("handlers/clinics.rs"),
             include_str!("handlers/status.rs"),

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::form::Fields;
 use super::problem::{Problem, json_fault_code};
 use super::route::Route;
+use super::session::{LiveSession, Standing, problem as session_problem};
 use crate::admit::IpKey;
-use crate::domain::id::HsaId;
+use crate::domain::id::{HsaId, Private};
 use crate::domain::json;
 use crate::domain::language::Language;
 use crate::domain::rejection::{Detail, RejectionCode};
@@ -55,6 +56,8 @@ impl Door {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerFacts {
     pub hsa_id: HsaId,
+    /// The name in the certificate, for its holder's own eyes.
+    pub name: Option<Private>,
     pub issuer: String,
     pub not_after: jiff::Timestamp,
     pub loa: Option<u8>,
@@ -100,6 +103,8 @@ pub struct Call {
     pub language: Language,
     /// By the path; the staff's where a route stands under one path only.
     pub audience: Audience,
+    /// Of browsers at the staff door; programs and other doors have no sessions.
+    pub standing: Standing,
     pub parameters: BTreeMap<String, String>,
     pub query: BTreeMap<String, String>,
     pub headers: HeaderMap,
@@ -113,6 +118,14 @@ impl Call {
         match &self.caller {
             Caller::Known(facts) => Ok(facts),
             Caller::Anyone => Err(Problem::new("not-found")),
+        }
+    }
+
+    /// The session in which this is asked.
+    pub fn session(&self) -> Result<&LiveSession, Problem> {
+        match &self.standing {
+            Standing::LoggedIn(session) => Ok(session),
+            standing => Err(session_problem(standing)),
         }
     }
 
@@ -353,7 +366,9 @@ pub fn check_same_origin(parts: &Parts) -> Result<(), Problem> {
     if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return refused();
     }
-    if let Some(origin) = text("origin") {
+    // A form of a page that sends no `Referer` comes from the origin "null"; the browser's own word stands beside it.
+    let is_own_form = text("origin") == Some("null") && text("sec-fetch-site") == Some("same-origin");
+    if let Some(origin) = text("origin").filter(|_| !is_own_form) {
         // HTTP/2 names the site in `:authority`, which is here the address's own.
         let site = parts.uri.authority().map(|authority| authority.as_str()).or_else(|| text("host"));
         if site.is_none() || origin.strip_prefix("https://") != site {
@@ -381,6 +396,9 @@ mod tests {
             ("/", &[("origin", "https://evil.example"), ("host", "staff.region.example")], false),
             ("/", &[("origin", "http://staff.region.example"), ("host", "staff.region.example")], false),
             ("/", &[("origin", "null"), ("host", "staff.region.example")], false),
+            ("/", &[("origin", "null"), ("sec-fetch-site", "same-origin")], true),
+            ("/", &[("origin", "null"), ("sec-fetch-site", "none")], false),
+            ("/", &[("origin", "null"), ("sec-fetch-site", "same-site")], false),
             ("/", &[("origin", "https://staff.region.example")], false),
             (OWN, &[("origin", "https://staff.region.example")], true),
             (OWN, &[("origin", "https://evil.example"), ("host", "evil.example")], false),

@@ -2,9 +2,12 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::request::Door;
+use crate::crypto::sha256;
 
 /// The headers of every answer at a door: what it is may not be guessed, framed or told to others.
 pub fn guard(headers: &mut HeaderMap, door: Door) {
@@ -17,19 +20,44 @@ pub fn guard(headers: &mut HeaderMap, door: Door) {
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    // What the public door gives, such as badges and feeds, may stand on other people's pages.
+    if door != Door::Public {
+        for (name, value) in [
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("permissions-policy", POWERS_REFUSED),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+    }
 }
 
-/// Pages with a card stand alone, their style in them; the public pages have a style sheet, a script and forms of ours.
+/// What no page of ours needs of a browser.
+const POWERS_REFUSED: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
+    microphone=(), midi=(), payment=(), usb=()";
+
+/// Pages at the staff door have our style sheet and forms, the public ones a script too.
 fn content_policy(door: Door) -> &'static str {
     match door {
-        Door::Portal | Door::Staff => {
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        Door::Portal => "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        Door::Staff => {
+            "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
+             frame-ancestors 'none'"
         }
         Door::Public => {
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         }
     }
+}
+
+/// A page that stands alone has its style in it, and its policy names just that one by digest (CSP level 2).
+fn policy_of_lone_page(page: &str) -> Option<String> {
+    let style = page.split_once("<style>")?.1.split_once("</style>")?.0;
+    let digest = STANDARD.encode(sha256(&[style.as_bytes()]));
+    Some(format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ))
 }
 
 /// What a handler answers.
@@ -54,9 +82,14 @@ impl Answer {
         Answer { status: 204, headers: Vec::new(), content_type: None, body: Body::empty() }
     }
 
+    pub fn text(content_type: &'static str, text: &'static str) -> Answer {
+        Answer { status: 200, headers: Vec::new(), content_type: Some(content_type), body: Body::from(text) }
+    }
+
     pub fn html(status: u16, page: String) -> Answer {
-        let body = Body::from(page);
-        Answer { status, headers: Vec::new(), content_type: Some("text/html; charset=utf-8"), body }
+        let policy = policy_of_lone_page(&page).map(|policy| ("content-security-policy", policy));
+        let headers = policy.into_iter().collect();
+        Answer { status, headers, content_type: Some("text/html; charset=utf-8"), body: Body::from(page) }
     }
 
     pub fn json<T: Serialize>(status: u16, content_type: &'static str, body: &T) -> Answer {
@@ -72,6 +105,10 @@ impl Answer {
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Answer {
         self.headers.push((name, value.into()));
         self
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| *known == name)
     }
 
     /// The version of what is answered, as a strong entity tag.
@@ -101,5 +138,22 @@ impl Answer {
             }
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_stands_alone_allows_its_own_style_and_no_other() {
+        let answer = Answer::html(200, "<head><style>p{margin:0}</style></head>".to_owned());
+        let headers = answer.into_response(Door::Staff).headers().clone();
+        // printf 'p{margin:0}' | openssl dgst -sha256 -binary | base64
+        let digest = "QRQPRLGyxt3RJiKpYNjpkgHcmHU2PywsfL2e8oI0LQA=";
+        let policy = headers.get("content-security-policy").unwrap().to_str().unwrap();
+        assert!(policy.contains(&format!("style-src 'sha256-{digest}'; ")), "{policy}");
+        let plain = Answer::html(200, "<p>".to_owned()).into_response(Door::Staff).headers().clone();
+        assert_eq!(plain.get("content-security-policy").unwrap(), content_policy(Door::Staff));
     }
 }

@@ -5,11 +5,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
+
 use super::Api;
 use super::handlers::{cases, clinics, components, feed, live, meta, notices, probes, staff, status};
 use super::problem::Problem;
 use super::request::{Call, Door};
 use super::response::Answer;
+use super::session::is_of_browser;
+use crate::domain::status::Audience;
 use crate::domain::status::edition::Edition;
 
 pub type Handler = fn(Arc<Api>, Call) -> Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
@@ -64,6 +68,9 @@ pub enum Speaks {
     Page,
     /// Pages and forms in all editions, each under its own beginning of the path.
     Pages,
+    /// Pages and forms of the staff door in both languages, for whoever has a good card or for who is logged in. Each
+    /// form carries a token.
+    StaffPages { logged_in: bool },
 }
 
 impl Route {
@@ -72,6 +79,20 @@ impl Route {
         match self.speaks {
             Speaks::Json | Speaks::Page => vec![(self.path.to_owned(), Edition::ALL[0])],
             Speaks::Pages => Edition::ALL.map(|edition| (edition.path(self.path), edition)).to_vec(),
+            Speaks::StaffPages { .. } => {
+                let editions = Edition::ALL.into_iter().filter(|edition| edition.audience == Audience::Staff);
+                editions.map(|edition| (edition.path(self.path), edition)).collect()
+            }
+        }
+    }
+
+    /// Whether this request at the staff door is answered within a session only. What every door gives is nobody's.
+    pub fn needs_session(&self, headers: &HeaderMap) -> bool {
+        let is_anybodys = [Door::Portal, Door::Public].iter().all(|door| self.doors.contains(door));
+        match self.speaks {
+            Speaks::Json => !is_anybodys && is_of_browser(headers),
+            Speaks::StaffPages { logged_in } => logged_in,
+            Speaks::Page | Speaks::Pages => false,
         }
     }
 }
@@ -141,6 +162,7 @@ macro_rules! page {
     };
 }
 
+mod staff_web;
 mod subscribe;
 mod support;
 
@@ -148,7 +170,7 @@ use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
 /// The whole API: each table's routes.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [CASES, STATUS, PROBES, PAGES, subscribe::SUBSCRIBE, support::SUPPORT].into_iter().flatten()
+    [CASES, STATUS, PROBES, PAGES, staff_web::STAFF_PAGES, subscribe::SUBSCRIBE, support::SUPPORT].into_iter().flatten()
 }
 
 #[rustfmt::skip]

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `listener` | an accept loop that nothing from outside can end |
 //! | `server_tls` | our certificate, what is asked of the peer, the handshake, reload |
+//! | `resumption` | TLS sessions that may be resumed, and forgotten by certificate |
 //! | `idle` | a stream that fails when nothing has moved for too long |
 //! | `outgoing` | TLS connections that we open |
 
 mod idle;
 mod listener;
 pub mod outgoing;
+mod resumption;
 mod server_tls;
 
 pub use idle::IdleIo;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, HandshakeKind, OtherError, ServerConfig,
     SignatureScheme,
@@ -21,6 +21,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::resumption::Resumption;
+
 /// The longest chain a peer may send, or we may have: SITHS has three certificates.
 const CHAIN_CERTIFICATES_MAX: usize = 8;
 const CHAIN_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +30,8 @@ const CHAIN_BYTES_MAX: usize = 64 * 1024;
 const SESSIONS_MAX: usize = 4096;
 /// A TLS 1.3 client spends a ticket a connection; browsers open a few.
 const TICKETS_PER_HANDSHAKE: usize = 2;
+/// No handshake takes longer, whatever its door's deadline.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
 const ALPN_HTTP2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
@@ -127,6 +131,8 @@ pub struct ServerTls {
 struct Current {
     config: Arc<ServerConfig>,
     certificate: CertificateDer<'static>,
+    /// None at a door that resumes nothing.
+    resumption: Option<Arc<Resumption>>,
 }
 
 impl ServerTls {
@@ -148,10 +154,17 @@ impl ServerTls {
         self.current.load().certificate.clone()
     }
 
+    /// Sessions of this certificate are not resumed any more: its holder shows the card anew.
+    pub fn forget(&self, certificate: &CertificateDer<'_>) {
+        if let Some(resumption) = &self.current.load().resumption {
+            resumption.forget(certificate);
+        }
+    }
+
     /// Brings a connection through its handshake within `deadline`.
     pub async fn handshake(&self, stream: TcpStream, deadline: Duration) -> Result<Tls, HandshakeError> {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.current.load().config));
-        let stream = match tokio::time::timeout(deadline, acceptor.accept(stream)).await {
+        let stream = match tokio::time::timeout(deadline.min(HANDSHAKE_MAX), acceptor.accept(stream)).await {
             Err(_) => return Err(HandshakeError::Timeout),
             Ok(Err(error)) => return Err(HandshakeError::from_io(&error)),
             Ok(Ok(stream)) => stream,
@@ -211,15 +224,16 @@ fn build(settings: &ServerTlsSettings, client_auth: ClientAuth) -> Result<Curren
         other => TlsError::Settings(other),
     })?;
     config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
-    if resumption {
-        config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+    let resumption = resumption.then(|| Arc::new(Resumption::new(SESSIONS_MAX, HANDSHAKE_MAX)));
+    if let Some(resumption) = &resumption {
+        config.session_storage = Arc::<Resumption>::clone(resumption);
         config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
     } else {
         // rustls judges no resumed session: a revoked certificate would go on coming in.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(Current { config: Arc::new(config), certificate })
+    Ok(Current { config: Arc::new(config), certificate, resumption })
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -7,6 +7,7 @@
 //! | `notices` | mails of what happened to services |
 //! | `publish` | everything that many read, as documents |
 //! | `status_pages`, `statuspage`, `feeds`, `calendar` | those documents: pages, JSON, Atom and badge, iCalendar |
+//! | `staff` | the pages of the staff door |
 //! | `page`, `pages` | pages for people who do something: their facts, their rendering |
 //! | `view`, `words`, `when`, `markup` | what all of them say, and how |
 //! | `environment` | the templates and what they may call |
@@ -24,6 +25,7 @@ pub mod page;
 mod pages;
 pub mod publish;
 mod sample;
+pub mod staff;
 mod status_pages;
 mod statuspage;
 #[cfg(test)]
@@ -125,6 +127,7 @@ impl Renderer {
                 self.rejected(code, language, "")?;
             }
             self.try_notices(language)?;
+            self.try_staff_pages(language)?;
             for audience in Audience::ALL {
                 self.try_pages(language, audience)?;
             }

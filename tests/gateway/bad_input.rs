@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Answer, Ask, Caller};
 use crate::common::{CITIZEN, CLINIC, Gateway, HANDLER, OTHER_CLINIC, act, form, received, submission, submit};
+use crate::sessions::Browser;
 
 /// Stands in what is sent; may stand in no answer.
 const SECRET: &str = "hemligt";
@@ -398,8 +399,10 @@ async fn at_the_staff_door_a_write_from_another_site_is_refused() {
     let gateway = Gateway::start();
     let own = format!("https://localhost:{}", gateway.staff_door.port());
     let choice = json!({ "newCase": false, "assignedCase": false });
+    let cookie = Browser::logged_in(gateway.receiver()).await.cookie;
     for receiver in [gateway.receiver(), gateway.receiver().http1()] {
-        let write = || receiver.put("/v1/me/notifications", &choice).header("if-match", "\"7\"");
+        let write =
+            || receiver.put("/v1/me/notifications", &choice).header("if-match", "\"7\"").header("cookie", &cookie);
         for (name, value) in [
             ("origin", "https://evil.example"),
             ("origin", "https://localhost"),
@@ -408,7 +411,7 @@ async fn at_the_staff_door_a_write_from_another_site_is_refused() {
             ("sec-fetch-site", "same-site"),
         ] {
             refused(|| write().header(name, value), 403, "cross-origin-write").await;
-            receiver.get("/v1/whoami").header(name, value).await.expect(200);
+            receiver.get("/v1/whoami").header(name, value).header("cookie", &cookie).await.expect(200);
         }
         // The right site comes as far as the version.
         for (name, value) in [("origin", own.as_str()), ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none")] {

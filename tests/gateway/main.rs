@@ -16,6 +16,7 @@ mod permissions;
 mod probes;
 mod public;
 mod refused;
+mod sessions;
 mod subscribing;
 mod support;
 mod told;

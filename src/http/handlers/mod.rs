@@ -10,6 +10,7 @@ pub mod meta;
 pub mod notices;
 pub mod probes;
 pub mod staff;
+pub mod staff_pages;
 pub mod status;
 pub mod subscribe;
 pub mod subscribe_pages;

@@ -215,6 +215,23 @@ async fn a_resumed_session_at_the_staff_door_still_shows_the_chain_and_a_reload_
 }
 
 #[tokio::test]
+async fn who_is_forgotten_shows_the_certificate_anew_and_others_go_on() {
+    let region = Region::new();
+    let server = region.server(staff());
+    let [leaving, staying] = ["leaving", "staying"].map(|name| region.issue(name));
+    let [leaver, stayer] = [&leaving, &staying].map(|card| region.client(Some(card)));
+    for client in [&leaver, &stayer] {
+        assert!(!meet(&server, Arc::clone(client)).await.0.unwrap().resumed);
+    }
+    server.forget(&leaving.certificate);
+    let (back, inside) = meet(&server, leaver).await;
+    let back = back.unwrap();
+    assert!(inside && !back.resumed, "a ticket of before is worth nothing");
+    assert_eq!(back.peer_chain, [leaving.certificate]);
+    assert!(meet(&server, stayer).await.0.unwrap().resumed);
+}
+
+#[tokio::test]
 async fn a_reload_with_bad_files_keeps_the_pair_in_use() {
     let region = Region::new();
     let server = region.server(staff());
