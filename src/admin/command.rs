@@ -13,6 +13,7 @@ use super::subscriber::{self, SubscriberCommand};
 use super::{NoticeCommand, Operations, ProbeCommand, notices, probes};
 use crate::domain::clinic::{Clinic, Portal, Promise, Role, Texts, is_case_type_id};
 use crate::domain::id::HsaId;
+use crate::domain::language::Language;
 use crate::domain::staff::Post;
 use crate::domain::status::board::OwnComponent;
 use crate::store::{ReadError, Store};
@@ -224,6 +225,7 @@ fn steer(operations: &Operations, command: ClockCommand) -> Result<Value, String
     gateway.desk.clock_moved.notify_one();
     gateway.desk.notices_owed.notify_one();
     gateway.directory.moved.notify_one();
+    gateway.expiry_bell().notify_one();
     LetterStore::ALL.into_iter().for_each(|of| gateway.letters_owed(of).notify_one());
     Ok(json!({ "now": operations.gateway.now() }))
 }
@@ -262,6 +264,7 @@ async fn status(operations: &Operations) -> Result<Value, String> {
         "directory": super::directory::report(gateway),
         "smarthosts": operations.mailer.report(),
         "trust": (operations.trust)(),
+        "expiresSoon": expires_soon(operations),
         "region": {
             "clinics": catalog.clinics.len(),
             "caseTypes": catalog.case_types.len(),
@@ -288,6 +291,16 @@ async fn status(operations: &Operations) -> Result<Value, String> {
             "smarthostFaultsSinceStart": read(&operations.fanout.session_faults),
         },
     }))
+}
+
+/// What ends within 30 days, of issuers within 90, in plain words, the first to end first.
+fn expires_soon(operations: &Operations) -> Vec<String> {
+    let now = operations.gateway.now();
+    let mut endings = (operations.endings)();
+    endings.extend(operations.gateway.system_endings());
+    endings.sort_unstable();
+    let soon = endings.iter().filter(|ending| ending.step(now).is_some());
+    soon.map(|ending| ending.text(now, Language::En)).collect()
 }
 
 fn store_state(store: &Store) -> String {

@@ -28,6 +28,7 @@ pub use self::notices::NoticeCommand;
 pub use self::probes::ProbeCommand;
 pub use self::subscriber::{ImportLine, ListFile, SubscriberCommand};
 pub use self::support::SupportCommand;
+use crate::domain::expiry::Ending;
 use crate::jobs::probes::Prober;
 use crate::mail::Mailer;
 use crate::outbox::{Counters, fanout};
@@ -65,6 +66,8 @@ pub struct Operations {
     pub facts: Arc<Facts>,
     /// Issuers, revocation lists and our own certificates as they are now.
     pub trust: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// What of ours ends one day, as it is in use now.
+    pub endings: Arc<dyn Fn() -> Vec<Ending> + Send + Sync>,
     /// For the mail of a preview.
     pub renderer: Arc<Renderer>,
     /// Moves the clock; there in test mode only.

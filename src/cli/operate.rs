@@ -211,6 +211,9 @@ fn show_members(value: &Value, prefix: &str) {
         }
         Value::String(text) => say(&format!("{prefix:<34} {text}")),
         Value::Array(items) if items.is_empty() => say(&format!("{prefix:<34} none")),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().for_each(|item| show_members(item, prefix));
+        }
         other => say(&format!("{prefix:<34} {other}")),
     }
 }

@@ -45,6 +45,7 @@ const NOTICE_DAYS_MAX: u16 = 90;
 /// Above the seven days ahead of which windows are mailed.
 const HORIZON_DAYS_MIN: u16 = 14;
 const HORIZON_DAYS_MAX: u16 = 366;
+const OPERATORS_MAX: usize = 10;
 const LOG_DEFAULT: &str = "info";
 
 pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<Config> {
@@ -65,10 +66,11 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         staff_link: file.service.staff_link.as_ref().map(|link| external_page(scrutiny, link)),
         public_link: file.service.public_link.as_ref().map(|link| external_page(scrutiny, link)),
     };
-    let portal = door(scrutiny, base, file.portal);
+    let operators = operators(scrutiny, &file.trust.operators_addresses);
+    let portal = portal_door(scrutiny, base, file.portal);
     let sessions = sessions(scrutiny, &file.staff);
-    let file::StaffDoor { listen, certificate, key, connections_max, .. } = file.staff;
-    let staff = door(scrutiny, base, file::Door { listen, certificate, key, connections_max });
+    let file::StaffDoor { listen, certificate, key, connections_max, card_compat, .. } = file.staff;
+    let staff = door(scrutiny, base, file::Door { listen, certificate, key, connections_max, card_compat });
     let public = public_door(scrutiny, base, file.public);
     let trust = trust(scrutiny, base, mode, file.trust);
     let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
@@ -104,6 +106,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         public,
         admin_socket: base.join(file.admin.socket),
         trust,
+        operators,
         mail,
         mail_from: mail::Sender { name: file.mail.get_ref().from_name.clone(), address: from },
         bounce_address,
@@ -177,7 +180,11 @@ fn door(scrutiny: &mut Scrutiny, base: &Path, door: file::Door) -> Option<DoorSe
         let remedy = "such as \"0.0.0.0:8440\" or \"[::]:8440\"";
         scrutiny.fault(door.listen.span(), "an IP address and a port to listen on", remedy);
     }
-    let tls = ServerTlsSettings { certificate: base.join(door.certificate), key: base.join(door.key) };
+    let tls = ServerTlsSettings {
+        certificate: base.join(door.certificate),
+        key: base.join(door.key),
+        card_compat: door.card_compat.is_some_and(Spanned::into_inner),
+    };
     Some(DoorSettings { listen: listen.ok()?, tls, connections_max })
 }
 
@@ -191,11 +198,18 @@ fn sessions(scrutiny: &mut Scrutiny, staff: &file::StaffDoor) -> SessionLimits {
     }
 }
 
+fn portal_door(scrutiny: &mut Scrutiny, base: &Path, portal: file::Door) -> Option<DoorSettings> {
+    if let Some(compat) = &portal.card_compat {
+        scrutiny.fault(compat.span(), "systems have no cards", "leave `card-compat` out here");
+    }
+    door(scrutiny, base, portal)
+}
+
 fn public_door(scrutiny: &mut Scrutiny, base: &Path, public: file::PublicDoor) -> Option<PublicDoorSettings> {
     let each = public.connections_per_address_max.as_ref();
     let connections_per_address_max = bounded(scrutiny, each, CONNECTIONS_PER_ADDRESS_DEFAULT, 1, CONNECTIONS_MAX);
     let file::PublicDoor { listen, certificate, key, connections_max, .. } = public;
-    let door = door(scrutiny, base, file::Door { listen, certificate, key, connections_max })?;
+    let door = door(scrutiny, base, file::Door { listen, certificate, key, connections_max, card_compat: None })?;
     Some(PublicDoorSettings { door, connections_per_address_max })
 }
 
@@ -226,6 +240,14 @@ fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -
         crl_max_stale: Duration::from_secs(hours * 3_600),
         loa_policies: trust.loa_policies,
     }
+}
+
+/// Who is told by letter of what ends soon.
+fn operators(scrutiny: &mut Scrutiny, addresses: &[Spanned<String>]) -> Vec<MailAddress> {
+    if let Some(extra) = addresses.get(OPERATORS_MAX) {
+        scrutiny.fault(extra.span(), format!("at most {OPERATORS_MAX} addresses"), "name a list of your own");
+    }
+    addresses.iter().filter_map(|one| address(scrutiny, one)).collect()
 }
 
 fn issuers(

@@ -65,6 +65,8 @@ pub struct Door {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub connections_max: Option<Spanned<usize>>,
+    /// Of doors for cards.
+    pub card_compat: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +76,7 @@ pub struct StaffDoor {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub connections_max: Option<Spanned<usize>>,
+    pub card_compat: Option<Spanned<bool>>,
     pub session_idle_minutes: Option<Spanned<u32>>,
     pub session_max_hours: Option<Spanned<u32>>,
 }
@@ -107,6 +110,8 @@ pub struct Trust {
     pub crl_max_stale_hours: Option<Spanned<u64>>,
     #[serde(default)]
     pub loa_policies: BTreeMap<String, u8>,
+    #[serde(default)]
+    pub operators_addresses: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

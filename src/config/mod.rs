@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 
 use crate::admit::LimitsSettings;
 use crate::domain::id::HsaId;
+use crate::domain::mail_address::MailAddress;
 use crate::identity::TrustSettings;
 use crate::mail;
 use crate::net::ServerTlsSettings;
@@ -72,9 +73,11 @@ pub struct Config {
     /// Where the copy of the public pages is kept.
     pub snapshot_dir: PathBuf,
     pub trust: TrustSettings,
+    /// Who is told by letter of certificates that end soon.
+    pub operators: Vec<MailAddress>,
     pub mail: mail::Settings,
     pub mail_from: mail::Sender,
-    pub bounce_address: crate::domain::mail_address::MailAddress,
+    pub bounce_address: MailAddress,
     pub letters_at_once: usize,
     /// Portals that are never silent for longer.
     pub portal_silence: BTreeMap<HsaId, SignedDuration>,

@@ -4,10 +4,12 @@ mod cases;
 mod clock;
 mod connected;
 mod door;
+mod expiry;
 mod fallback;
 pub mod offline;
 mod parts;
 mod publishing;
+mod renewal;
 mod trust;
 mod upkeep;
 
@@ -24,10 +26,10 @@ use self::cases::CasesKeeper;
 use self::clock::SteeredClock;
 pub use self::clock::SystemClock;
 use self::connected::Connected;
-use self::door::DoorState;
 pub use self::fallback::serve_snapshot;
 use self::parts::{facts, fanout, open_doors, outbox_settings, own_name};
 use self::publishing::{live_of, publisher};
+use self::renewal::Renewal;
 use self::trust::TrustState;
 use self::upkeep::{send_letters, upkeep, write_leavings_down};
 use crate::admin::{self, Operations};
@@ -174,8 +176,7 @@ async fn hurried(signals: &mut Signals) {
 pub struct Daemon {
     pub addresses: Addresses,
     pub gateway: Arc<Gateway>,
-    trust: Arc<TrustState>,
-    doors: Vec<Arc<DoorState>>,
+    renewal: Arc<Renewal>,
     live: Arc<Live>,
     drain: Arc<Drain>,
     /// Rung when `cases` is to be tried again.
@@ -227,6 +228,7 @@ impl Daemon {
             let (mailer, renderer) = (mailer.clone(), renderer.clone());
             Arc::new(Outbox::new(gateway.clone(), of, mailer, renderer, settings.clone(), counters.clone()))
         });
+        let (renewal, endings) = (Renewal::new(trust.clone(), doors.clone()), expiry::endings(&config, &trust, &doors));
         let operations = Operations {
             gateway: gateway.clone(),
             outbox: counters,
@@ -234,10 +236,8 @@ impl Daemon {
             prober: prober.clone(),
             mailer: mailer.clone(),
             facts: Arc::new(facts(&config, addresses)),
-            trust: {
-                let (trust, doors) = (trust.clone(), doors.clone());
-                Arc::new(move || trust::report(&trust, &doors))
-            },
+            trust: trust::reporter(&trust, &doors, &renewal),
+            endings: endings.clone(),
             renderer: renderer.clone(),
             steer,
         };
@@ -259,6 +259,8 @@ impl Daemon {
         tasks.spawn(jobs::bounces::run(gateway.clone(), config.incoming_maildir.clone(), stopped.clone()));
         tasks.spawn(jobs::leavings::run(gateway.clone(), leavings, stopped.clone()));
         tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
+        tasks.spawn(renewal.clone().run(stopped.clone()));
+        tasks.spawn(jobs::expiry::run(gateway.clone(), endings, config.operators, stopped.clone()));
         tasks.spawn(jobs::tickets::run(gateway.clone(), stopped.clone()));
         tasks.spawn(jobs::returns::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
@@ -268,24 +270,14 @@ impl Daemon {
         tasks.spawn(send_letters(outboxes, mailer, outbox_stopped));
         tasks.spawn(write_leavings_down(gateway.clone(), stopped.clone()));
         tasks.spawn(upkeep(gateway.clone(), limits, stopped));
-        Ok(Daemon { addresses, gateway, trust, doors, live, drain, cases_bell, tasks, stop_doors, stop_outbox })
+        Ok(Daemon { addresses, gateway, renewal, live, drain, cases_bell, tasks, stop_doors, stop_outbox })
     }
 
     /// Certificates, keys, issuers and revocation lists are read again; what is unfit leaves the old in use.
     pub async fn reload(&self) {
         notify::reloading();
         self.cases_bell.notify_one();
-        let trust = self.trust.clone();
-        if let Err(error) = blocking(move || trust.reload()).await {
-            tracing::error!(event = "daemon.reload.trust", %error, "trust was not renewed: the old stays");
-        }
-        for door in &self.doors {
-            let door = door.clone();
-            let reloaded = blocking(move || door.tls.reload(door.client_auth())).await;
-            if let Err(error) = reloaded {
-                tracing::error!(event = "daemon.reload.tls", %error, "a certificate was not renewed: the old stays");
-            }
-        }
+        self.renewal.all().await;
         tracing::info!(event = "daemon.reloaded", "certificates and revocation lists were read again");
         notify::ready();
     }

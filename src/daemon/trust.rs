@@ -1,16 +1,19 @@
 //! Whom we trust now: shared by the doors, renewed on reload, asked at the handshake and again at each request.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use super::door::DoorState;
+use super::renewal::Renewal;
 use crate::admit::IpKey;
 use crate::domain::time::Clock;
 use crate::http::request::{Caller, CallerFacts, Door, Peer, RejectionFacts};
-use crate::identity::{self, Trust, TrustError, TrustSettings};
+use crate::identity::{self, IssuerStatus, RefusedIssuer, Trust, TrustError, TrustSettings};
 use crate::net::{ClientAuth, PeerJudge};
 
 pub struct TrustState {
@@ -37,6 +40,27 @@ impl TrustState {
 
     pub fn generation(&self) -> u64 {
         self.current.load().generation()
+    }
+
+    /// The files that [`TrustState::reload`] reads.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let settings = &self.settings;
+        let issuers = settings.portal.iter().chain(&settings.staff).map(|issuer| &issuer.file);
+        let refused = settings.refused.iter().filter_map(|refused| match refused {
+            RefusedIssuer::File { path, .. } => Some(path),
+            RefusedIssuer::Pattern { .. } => None,
+        });
+        issuers.chain(refused).chain(&settings.crls).cloned().collect()
+    }
+
+    /// Issuers and their revocation lists as they are in use now.
+    pub fn issuers(&self) -> Vec<IssuerStatus> {
+        self.current.load().statuses()
+    }
+
+    /// By the clock that certificates are judged by.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// What a door asks of who connects.
@@ -76,7 +100,16 @@ impl TrustState {
 }
 
 /// What an operator wants to know before it ends: issuers, revocation lists, our own certificates.
-pub fn report(state: &TrustState, doors: &[Arc<DoorState>]) -> Value {
+pub fn reporter(
+    trust: &Arc<TrustState>,
+    doors: &[Arc<DoorState>],
+    renewal: &Arc<Renewal>,
+) -> Arc<dyn Fn() -> Value + Send + Sync> {
+    let (trust, doors, renewal) = (trust.clone(), doors.to_vec(), renewal.clone());
+    Arc::new(move || report(&trust, &doors, &renewal))
+}
+
+fn report(state: &TrustState, doors: &[Arc<DoorState>], renewal: &Renewal) -> Value {
     let now = state.clock.now();
     let issuers = state.current.load().statuses().into_iter().map(|issuer| {
         let lists = issuer.crls.iter().map(|crl| {
@@ -99,7 +132,12 @@ pub fn report(state: &TrustState, doors: &[Arc<DoorState>]) -> Value {
         let not_after = identity::describe(&door.tls.certificate()).ok().map(|certificate| certificate.not_after);
         json!({ "door": door.door.as_str(), "notAfter": not_after, "connections": door.counters.report() })
     });
-    json!({ "issuers": issuers.collect::<Vec<_>>(), "doors": certificates.collect::<Vec<_>>() })
+    json!({
+        "issuers": issuers.collect::<Vec<_>>(),
+        "doors": certificates.collect::<Vec<_>>(),
+        // Files that were read again, are unfit, and leave the old in use.
+        "unfit": renewal.report(),
+    })
 }
 
 fn tell_faults(trust: &Trust) {

@@ -41,6 +41,8 @@ pub enum LetterKind {
     TicketGiven,
     /// To the support: the reporter wrote.
     TicketMessage,
+    /// To the operators: certificates or issuers end soon.
+    ExpiresSoon,
     /// To a subscriber: what happened since the last one. Comes complete, not from a template of its own.
     Digest,
     /// To a new subscriber: what goes on. Comes complete, as a digest does.
@@ -49,7 +51,7 @@ pub enum LetterKind {
 
 impl LetterKind {
     /// Those that are made from their templates when they are sent.
-    pub const ALL: [LetterKind; 14] = [
+    pub const ALL: [LetterKind; 15] = [
         LetterKind::AnswerWaits,
         LetterKind::QuestionWaits,
         LetterKind::NewCase,
@@ -64,6 +66,7 @@ impl LetterKind {
         LetterKind::TicketNew,
         LetterKind::TicketGiven,
         LetterKind::TicketMessage,
+        LetterKind::ExpiresSoon,
     ];
 
     /// The name of its templates.
@@ -83,6 +86,7 @@ impl LetterKind {
             LetterKind::TicketNew => "ticket-new",
             LetterKind::TicketGiven => "ticket-given",
             LetterKind::TicketMessage => "ticket-message",
+            LetterKind::ExpiresSoon => "expires-soon",
             LetterKind::Digest => "digest",
             LetterKind::OpenNow => "open-now",
         }

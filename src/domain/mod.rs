@@ -20,6 +20,7 @@
 pub mod calendar;
 pub mod case;
 pub mod clinic;
+pub mod expiry;
 pub mod faq;
 pub mod form;
 pub mod id;

@@ -315,7 +315,10 @@ async fn admit(api: &Api, parts: &Parts, throttled: bool) -> Result<Caller, Prob
     };
     api.limits.certificate.check(&known.fingerprint).map_err(|wait| Problem::limited("rate-limited", &wait))?;
     match peer.door {
-        Door::Portal => api.gateway.admit_portal(&known.hsa_id).map(|_| ())?,
+        Door::Portal => {
+            api.gateway.admit_portal(&known.hsa_id)?;
+            api.gateway.note_certificate(&known.hsa_id, known.not_after);
+        }
         Door::Staff => api.gateway.admit_staff(&known.hsa_id).await?,
         Door::Public => {}
     }

@@ -31,7 +31,7 @@ pub use certificate::{Certificate, ExtendedKeyUsage, KeyUsage, Serial, describe}
 pub use issuer::{Environment, IssuerKind, IssuerSettings, RefusedIssuer};
 pub use known::{IssuerState, KnownIssuer};
 pub use rules::{DoorExamination, Examination};
-pub use trust::{Trust, TrustError, TrustSettings};
+pub use trust::{IssuerStatus, Trust, TrustError, TrustSettings};
 
 /// The two doors at which a certificate lets somebody in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `bounces` | reads what comes back by mail |
+//! | `expiry` | says in time what ends: certificates and issuers |
 //! | `leavings` | who left while only the copy was served |
 //! | `probes` | looks at services, each on its own schedule |
 //! | `publisher` | renders what is read by many when something changed, and every minute |
@@ -12,6 +13,7 @@
 //! | `tickets` | reporters hear of an incident's end, answered tickets lapse |
 
 pub mod bounces;
+pub mod expiry;
 pub mod leavings;
 pub mod probes;
 pub mod publisher;

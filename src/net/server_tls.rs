@@ -32,6 +32,9 @@ const SESSIONS_MAX: usize = 4096;
 const TICKETS_PER_HANDSHAKE: usize = 2;
 /// No handshake takes longer, whatever its door's deadline.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
+/// What old cards and their middleware cannot make, yet promise to when it is offered.
+const RSA_PSS: [SignatureScheme; 3] =
+    [SignatureScheme::RSA_PSS_SHA256, SignatureScheme::RSA_PSS_SHA384, SignatureScheme::RSA_PSS_SHA512];
 const ALPN_HTTP2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
@@ -67,6 +70,9 @@ pub enum ClientAuth {
 pub struct ServerTlsSettings {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// For cards that cannot sign with RSA-PSS, and so not in TLS 1.3: TLS 1.2 only, PKCS#1 signatures asked for. Costs the
+    /// post-quantum key exchange.
+    pub card_compat: bool,
 }
 
 /// Why a door's TLS could not be set up. The files named, never their content.
@@ -133,20 +139,29 @@ struct Current {
     certificate: CertificateDer<'static>,
     /// None at a door that resumes nothing.
     resumption: Option<Arc<Resumption>>,
+    /// What resumed sessions were asked for.
+    hints: Vec<DistinguishedNameDer>,
 }
 
 impl ServerTls {
     /// Reads the pair and checks that the key fits the certificate. Blocking: two small files.
     pub fn load(settings: ServerTlsSettings, client_auth: ClientAuth) -> Result<ServerTls, TlsError> {
-        let current = ArcSwap::from_pointee(build(&settings, client_auth)?);
+        let current = ArcSwap::from_pointee(build(&settings, client_auth, None)?);
         Ok(ServerTls { settings, current })
     }
 
-    /// Reads the pair again and takes `client_auth` (new hints, another judge) from here on; sessions of before cannot
-    /// be resumed. On an error everything stays as it was. Blocking.
+    /// Reads the pair again and takes `client_auth` (new hints, another judge) from here on. Sessions of before can be
+    /// resumed, as each is judged by the caller, unless other issuers are hinted at. On an error everything stays as it
+    /// was. Blocking; one at a time.
     pub fn reload(&self, client_auth: ClientAuth) -> Result<(), TlsError> {
-        self.current.store(Arc::new(build(&self.settings, client_auth)?));
+        let renewed = build(&self.settings, client_auth, Some(&self.current.load()))?;
+        self.current.store(Arc::new(renewed));
         Ok(())
+    }
+
+    /// The files that [`ServerTls::reload`] reads.
+    pub fn files(&self) -> [&Path; 2] {
+        [&self.settings.certificate, &self.settings.key]
     }
 
     /// Our own leaf certificate in use, for warnings ahead of its end.
@@ -194,17 +209,25 @@ impl HandshakeError {
     }
 }
 
-fn build(settings: &ServerTlsSettings, client_auth: ClientAuth) -> Result<Current, TlsError> {
+fn build(settings: &ServerTlsSettings, client_auth: ClientAuth, before: Option<&Current>) -> Result<Current, TlsError> {
     let chain = read_chain(&settings.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&settings.key)
         .map_err(|error| TlsError::Key { path: settings.key.clone(), reason: error.to_string() })?;
     // X25519MLKEM768 comes first in this provider (`prefer-post-quantum`). Nothing is installed process-wide.
     let provider = Arc::new(aws_lc_rs::default_provider());
+    let versions: &[_] = match settings.card_compat {
+        true => &[&rustls::version::TLS12],
+        false => &[&rustls::version::TLS13, &rustls::version::TLS12],
+    };
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .with_protocol_versions(versions)
         .map_err(TlsError::Settings)?;
     let resumption = !matches!(client_auth, ClientAuth::Required(_));
-    let builder = match verifier(client_auth, provider) {
+    let hints = match &client_auth {
+        ClientAuth::AskedFor { hints } => hints.clone(),
+        ClientAuth::Required(_) | ClientAuth::None => Vec::new(),
+    };
+    let builder = match verifier(client_auth, provider, settings.card_compat) {
         Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
         None => builder.with_no_client_auth(),
     };
@@ -224,16 +247,23 @@ fn build(settings: &ServerTlsSettings, client_auth: ClientAuth) -> Result<Curren
         other => TlsError::Settings(other),
     })?;
     config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
-    let resumption = resumption.then(|| Arc::new(Resumption::new(SESSIONS_MAX, HANDSHAKE_MAX)));
-    if let Some(resumption) = &resumption {
-        config.session_storage = Arc::<Resumption>::clone(resumption);
-        config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
-    } else {
+    let sessions = sessions(resumption, &hints, before);
+    config.session_storage = match &sessions {
+        Some(sessions) => Arc::<Resumption>::clone(sessions),
+        None => Arc::new(NoServerSessionStorage {}),
+    };
+    config.send_tls13_tickets = if resumption { TICKETS_PER_HANDSHAKE } else { 0 };
+    Ok(Current { config: Arc::new(config), certificate, resumption: sessions, hints })
+}
+
+/// Where sessions wait to be resumed: where they did before, while the same issuers are asked for.
+fn sessions(resumption: bool, hints: &[DistinguishedNameDer], before: Option<&Current>) -> Option<Arc<Resumption>> {
+    if !resumption {
         // rustls judges no resumed session: a revoked certificate would go on coming in.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        return None;
     }
-    Ok(Current { config: Arc::new(config), certificate, resumption })
+    let kept = before.filter(|before| before.hints == hints).and_then(|before| before.resumption.clone());
+    Some(kept.unwrap_or_else(|| Arc::new(Resumption::new(SESSIONS_MAX, HANDSHAKE_MAX))))
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -250,7 +280,7 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-fn verifier(client_auth: ClientAuth, provider: Arc<CryptoProvider>) -> Option<PeerVerifier> {
+fn verifier(client_auth: ClientAuth, provider: Arc<CryptoProvider>, card_compat: bool) -> Option<PeerVerifier> {
     let (judge, hints) = match client_auth {
         ClientAuth::None => return None,
         ClientAuth::Required(judge) => {
@@ -259,7 +289,8 @@ fn verifier(client_auth: ClientAuth, provider: Arc<CryptoProvider>) -> Option<Pe
         }
         ClientAuth::AskedFor { hints } => (None, hints),
     };
-    Some(PeerVerifier { judge, hints: hints.into_iter().map(DistinguishedName::from).collect(), provider })
+    let hints = hints.into_iter().map(DistinguishedName::from).collect();
+    Some(PeerVerifier { judge, hints, provider, card_compat })
 }
 
 /// Proves possession of the key; asks the judge, where there is one, about the certificate.
@@ -268,6 +299,7 @@ struct PeerVerifier {
     judge: Option<Arc<dyn PeerJudge>>,
     hints: Vec<DistinguishedName>,
     provider: Arc<CryptoProvider>,
+    card_compat: bool,
 }
 
 /// Carries the reason out through rustls; the peer sees only an alert.
@@ -328,7 +360,9 @@ impl ClientCertVerifier for PeerVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        let mut schemes = self.provider.signature_verification_algorithms.supported_schemes();
+        schemes.retain(|scheme| !(self.card_compat && RSA_PSS.contains(scheme)));
+        schemes
     }
 }
 

@@ -4,12 +4,13 @@
 //! both's; `catalog` is the region as it stands (clinics, forms, roles), `region` changes it; `owe` adds what every
 //! act owes (log entry, event, letters) to its change; `kept` is what cases of citizens and of support have in common;
 //! `directory` takes in who works where, `returns` brings back what lies with people who no longer do;
-//! `upkeep` does what time demands; `status` tells of services, `probes` looks at them, `own_health` at ourselves.
+//! `upkeep` does what time demands, `expiry` remembers what ends; `status` tells of services, `probes` looks at them, `own_health` at ourselves.
 
 pub mod access;
 pub mod act_on_case;
 pub mod catalog;
 pub mod directory;
+pub mod expiry;
 pub mod fanout;
 pub mod feed;
 pub mod idempotency;
@@ -81,6 +82,8 @@ pub struct Gateway {
     watch: probes::Watch,
     /// What is noted of our own health.
     pulse: own_health::Pulse,
+    /// What certificates registered systems have shown.
+    certificates: expiry::Certificates,
     /// Who is told, as far as memory holds it.
     roll: subscribers::Roll,
     /// Of these the portal's and the citizen's are asked here, where it is known what is new and about whom.
@@ -193,6 +196,7 @@ impl Gateway {
         let catalog = Catalog::load(&common, clock.now()).await?;
         let watch = probes::Watch::start(&common, clock.now()).await?;
         let pulse = own_health::Pulse::new(clock.now());
+        let certificates = expiry::Certificates::start(&common).await?;
         let desk = status::Desk::start(&common, clock.now()).await?;
         let fanout = fanout::Fanout::start(&common).await?;
         Ok(Gateway {
@@ -212,6 +216,7 @@ impl Gateway {
             fanout,
             watch,
             pulse,
+            certificates,
             roll: subscribers::Roll::default(),
             limits,
             production,

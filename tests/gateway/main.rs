@@ -10,6 +10,7 @@ mod directory;
 mod letters;
 mod lifecycle;
 mod limits;
+mod living;
 mod operate;
 mod outliving;
 mod permissions;

@@ -7,7 +7,8 @@ use super::super::openapi;
 use super::super::problem::{CATALOGUE, Problem};
 use super::super::request::{Call, Door};
 use super::super::response::Answer;
-use super::super::wire::region::{ApiInfo, Health, StoresHealth, Whoami, WireMyRoles};
+use super::super::wire::region::{ApiInfo, Health, StoresHealth, Whoami, WireMyRoles, WireWarning};
+use crate::domain::expiry::{Ending, EndingKind};
 use crate::domain::language::Language;
 use crate::store::Store;
 
@@ -99,6 +100,11 @@ pub async fn whoami(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     };
     let roles = catalog.clinics_of(&caller.hsa_id);
     let roles = roles.map(|grant| WireMyRoles { clinic: grant.clinic.clone(), roles: grant.roles.clone() });
+    let ending = Ending { ends: caller.not_after, kind: EndingKind::Caller, name: String::new() };
+    let now = api.gateway.now();
+    let warnings = ending
+        .is_worth_a_letter(now)
+        .then(|| WireWarning { code: "certificate-expires-soon", message: ending.text(now, call.language) });
     let answer = Whoami {
         hsa_id: caller.hsa_id.clone(),
         door: call.door.as_str(),
@@ -109,6 +115,7 @@ pub async fn whoami(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
         directory_as_of: api.gateway.directory_as_of().filter(|_| call.door == Door::Staff),
         portal: portal.as_ref().map(|p| p.name.clone()),
         channel: portal.as_ref().map(|p| p.channel),
+        warnings: warnings.into_iter().collect(),
     };
     std::future::ready(Ok(Answer::ok(&answer))).await
 }

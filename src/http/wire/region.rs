@@ -299,6 +299,16 @@ pub struct Whoami {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub channel: Option<crate::domain::clinic::Channel>,
+    /// What should be done before long, in the caller's language.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<WireWarning>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireWarning {
+    /// `certificate-expires-soon`: within 30 days.
+    pub code: &'static str,
+    pub message: String,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -53,7 +53,8 @@ impl Region {
     }
 
     fn settings(&self) -> ServerTlsSettings {
-        ServerTlsSettings { certificate: self.dir.path().join("server.pem"), key: self.dir.path().join("server.key") }
+        let [certificate, key] = ["server.pem", "server.key"].map(|name| self.dir.path().join(name));
+        ServerTlsSettings { certificate, key, card_compat: false }
     }
 
     fn write_server_pair(&self, pair: &Pair) {
@@ -198,7 +199,7 @@ async fn the_staff_door_takes_whatever_is_proven_and_leaves_the_judging_to_its_c
 }
 
 #[tokio::test]
-async fn a_resumed_session_at_the_staff_door_still_shows_the_chain_and_a_reload_ends_it() {
+async fn a_resumed_session_at_the_staff_door_still_shows_the_chain() {
     let region = Region::new();
     let server = region.server(staff());
     let card = region.issue("card");
@@ -209,9 +210,42 @@ async fn a_resumed_session_at_the_staff_door_still_shows_the_chain_and_a_reload_
     let second = second.unwrap();
     assert!(second.resumed);
     assert_eq!(second.peer_chain, std::slice::from_ref(&card.certificate));
+}
+
+#[tokio::test]
+async fn a_renewed_pair_leaves_sessions_to_be_resumed_and_other_issuers_end_them() {
+    let region = Region::new();
+    let server = region.server(staff());
+    let card = region.issue("card");
+    let client = region.client(Some(&card));
+    assert!(meet(&server, Arc::clone(&client)).await.1);
+    region.write_server_pair(&region.issue("localhost"));
     server.reload(staff()).unwrap();
-    let (third, inside) = meet(&server, client).await;
-    assert!(inside && !third.unwrap().resumed);
+    let (met, _) = meet(&server, Arc::clone(&client)).await;
+    let met = met.unwrap();
+    assert!(met.resumed);
+    assert_eq!(met.peer_chain, std::slice::from_ref(&card.certificate), "whoever judges it sees whose it is");
+    // An empty name: any will do that is another than before.
+    server.reload(ClientAuth::AskedFor { hints: vec![vec![0x30, 0]] }).unwrap();
+    let (met, inside) = meet(&server, client).await;
+    assert!(inside && !met.unwrap().resumed);
+}
+
+#[tokio::test]
+async fn a_door_for_old_cards_speaks_tls_1_2_and_never_asks_for_pss() {
+    let region = Region::new();
+    let settings = ServerTlsSettings { card_compat: true, ..region.settings() };
+    let server = ServerTls::load(settings, staff()).unwrap();
+    let card = region.issue("card");
+    let (met, inside) = meet(&server, region.client(Some(&card))).await;
+    let met = met.unwrap();
+    assert!(inside);
+    assert_eq!(met.peer_chain, std::slice::from_ref(&card.certificate));
+    assert_eq!(met.stream.get_ref().1.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_2));
+    let provider = || Arc::new(aws_lc_rs::default_provider());
+    let offered = |card_compat| verifier(staff(), provider(), card_compat).unwrap().supported_verify_schemes();
+    assert!(RSA_PSS.iter().all(|scheme| offered(false).contains(scheme) && !offered(true).contains(scheme)));
+    assert!(offered(true).contains(&SignatureScheme::RSA_PKCS1_SHA256));
 }
 
 #[tokio::test]
@@ -285,7 +319,8 @@ async fn a_chain_beyond_all_reason_is_refused_before_it_is_looked_at() {
     let region = Region::new();
     let portal = region.issue("portal");
     let judge = only(&portal);
-    let verifier = verifier(ClientAuth::Required(judge.clone()), Arc::new(aws_lc_rs::default_provider())).unwrap();
+    let verifier =
+        verifier(ClientAuth::Required(judge.clone()), Arc::new(aws_lc_rs::default_provider()), false).unwrap();
     let many = vec![portal.certificate.clone(); CHAIN_CERTIFICATES_MAX];
     verifier.verify_client_cert(&portal.certificate, &many[1..], UnixTime::now()).unwrap();
     assert!(verifier.verify_client_cert(&portal.certificate, &many, UnixTime::now()).is_err());

@@ -14,6 +14,7 @@
 //! | both | `letter` id | an owed letter: about a case in `cases`, any other in `common` |
 //! | cases | `i-…` | index keys: see the functions |
 //! | common | `portal` `clinic` `case-type` `form` `role` `post` `directory` `notification` | the region: `region` |
+//! | common | `system-certificate` `expiry-letter` | what ends soon, and who was told: `region` |
 //! | common | `component` `group` `incident` `maintenance` `pending` `series` | what is told of services: `status` |
 //! | common | `notice` `batch` `fanout-cursor` `news` `bounce-score` | who is owed which notice: `fanout` |
 //! | common | `probe` `probe-state` | what looks at services by itself: `probes` |

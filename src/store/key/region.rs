@@ -11,6 +11,20 @@ pub fn portals() -> Key {
     prefix(&[b"portal"])
 }
 
+/// What certificate a registered system showed last.
+pub fn system_certificate(id: &HsaId) -> Key {
+    key(&[b"system-certificate", id.as_str().as_bytes()])
+}
+
+pub fn system_certificates() -> Key {
+    prefix(&[b"system-certificate"])
+}
+
+/// When the operators were told by letter of what ends soon.
+pub fn expiry_letter() -> Key {
+    key(&[b"expiry-letter"])
+}
+
 pub fn clinic(id: &HsaId) -> Key {
     key(&[b"clinic", id.as_str().as_bytes()])
 }
