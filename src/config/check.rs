@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::diagnostic::Scrutiny;
 use super::file;
+use super::revocation;
 use super::{Config, DoorSettings, MasterKeyPlace, Mode, PublicDoorSettings};
 use crate::admit::{LimitsSettings, Period};
 use crate::domain::clinic::Texts;
@@ -72,7 +73,10 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let file::StaffDoor { listen, certificate, key, connections_max, card_compat, .. } = file.staff;
     let staff = door(scrutiny, base, file::Door { listen, certificate, key, connections_max, card_compat });
     let public = public_door(scrutiny, base, file.public);
-    let trust = trust(scrutiny, base, mode, file.trust);
+    let crl_cache = base.join(&file.data_dir).join("crl-cache");
+    let revocation = revocation::settings(scrutiny, &file.trust.revocation, crl_cache.clone());
+    let mut trust = trust(scrutiny, base, mode, file.trust);
+    trust.crl_cache = Some(crl_cache);
     let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
     let mail = mail_settings(scrutiny, base, mode, &file.mail, letters_at_once);
     let from = address(scrutiny, &file.mail.get_ref().from_address);
@@ -106,6 +110,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         public,
         admin_socket: base.join(file.admin.socket),
         trust,
+        revocation,
         operators,
         mail,
         mail_from: mail::Sender { name: file.mail.get_ref().from_name.clone(), address: from },
@@ -158,7 +163,7 @@ fn address(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> Option<MailAddre
         .ok()
 }
 
-fn bounded<T: PartialOrd + Copy + std::fmt::Display>(
+pub(super) fn bounded<T: PartialOrd + Copy + std::fmt::Display>(
     scrutiny: &mut Scrutiny,
     value: Option<&Spanned<T>>,
     default: T,
@@ -237,6 +242,7 @@ fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -
         least_level: 2,
         own_certificates: Vec::new(),
         crls: trust.crl_files.iter().map(|file| base.join(file)).collect(),
+        crl_cache: None,
         crl_max_stale: Duration::from_secs(hours * 3_600),
         loa_policies: trust.loa_policies,
     }
@@ -275,7 +281,9 @@ fn issuers(
             }
         };
         let crl_required = issuer.crl_required.unwrap_or(true);
-        out.push(IssuerSettings { file: base.join(issuer.file), kind, environment, crl_required, ends: None });
+        let crl_urls = revocation::crl_urls(scrutiny, &issuer.crl_urls);
+        let file = base.join(issuer.file);
+        out.push(IssuerSettings { file, kind, environment, crl_required, crl_urls, ends: None });
     }
     out
 }

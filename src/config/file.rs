@@ -112,6 +112,19 @@ pub struct Trust {
     pub loa_policies: BTreeMap<String, u8>,
     #[serde(default)]
     pub operators_addresses: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub revocation: Revocation,
+}
+
+/// How revocation lists are fetched.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Revocation {
+    pub fetch: Option<bool>,
+    pub proxy: Option<Spanned<String>>,
+    #[serde(default)]
+    pub hosts: Vec<Spanned<String>>,
+    pub fetch_every_minutes: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +134,8 @@ pub struct Issuer {
     pub kind: Spanned<IssuerKind>,
     pub loa: Option<Spanned<u8>>,
     pub crl_required: Option<bool>,
+    #[serde(default)]
+    pub crl_urls: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

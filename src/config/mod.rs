@@ -4,6 +4,7 @@
 mod check;
 pub mod diagnostic;
 mod file;
+mod revocation;
 #[cfg(test)]
 mod tests;
 
@@ -75,6 +76,7 @@ pub struct Config {
     pub trust: TrustSettings,
     /// Who is told by letter of certificates that end soon.
     pub operators: Vec<MailAddress>,
+    pub revocation: crate::jobs::revocation::Settings,
     pub mail: mail::Settings,
     pub mail_from: mail::Sender,
     pub bounce_address: MailAddress,

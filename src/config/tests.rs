@@ -29,7 +29,7 @@ fn the_reference_file_holds_the_defaults() {
             assert_eq!(format!("{config:?}"), whole, "without `{line}`");
         }
     }
-    assert_eq!(optional, 37);
+    assert_eq!(optional, 42);
 }
 
 /// serde lists the known keys of a table when it meets an unknown one: each must be in the reference.
@@ -124,4 +124,29 @@ fn several_faults_are_told_at_once() {
     let source = source.replace("allowed-domains = []", "allowed-domains = [\"@region.example\", \"Region.Example\"]");
     let told = read(&source).unwrap_err();
     assert_eq!(told.matches("help:").count(), 3, "{told}");
+}
+
+#[test]
+fn lists_are_fetched_by_plain_http_through_a_proxy_from_hosts_that_are_names() {
+    let with = |keys: &str| read(&REFERENCE.replace("hosts = []", keys));
+    let revocation =
+        with("hosts = [\"CRL1.siths.se\"]\nproxy = \"http://proxy.region.example:3128\"").unwrap().revocation;
+    assert_eq!(revocation.hosts, ["crl1.siths.se"]);
+    let proxy = revocation.proxy.unwrap();
+    assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.region.example", 3128));
+    for (keys, fault) in [
+        ("hosts = [\"http://crl1.siths.se\"]", "a DNS name or an IP address"),
+        ("proxy = \"https://proxy.region.example\"", "plain HTTP"),
+        ("proxy = \"proxy.region.example:3128\"", "begins with"),
+        ("proxy = \"http://proxy.region.example/x\"", "no path"),
+    ] {
+        let told = with(keys).unwrap_err();
+        assert!(told.contains(fault), "{keys}: {told}");
+    }
+    let written = |urls: &str| read(&REFERENCE.replacen("crl-urls = []", urls, 1));
+    let config = written("crl-urls = [\"http://crl.region.example/a.crl\"]").unwrap();
+    assert_eq!(config.trust.portal[0].crl_urls, ["http://crl.region.example/a.crl"]);
+    assert!(written("crl-urls = [\"ldap://crl.region.example/\"]").unwrap_err().contains("begins with"));
+    let many = format!("crl-urls = [{}]", "\"http://a/\", ".repeat(9));
+    assert!(written(&many).unwrap_err().contains("at most 8"), "{many}");
 }

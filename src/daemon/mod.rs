@@ -46,6 +46,7 @@ use crate::identity::TrustError;
 use crate::jobs;
 use crate::jobs::leavings::Leavings;
 use crate::jobs::probes::Prober;
+use crate::jobs::revocation::Fetcher;
 use crate::mail::{Mailer, MailerError};
 use crate::net::{ListenError, TlsError};
 use crate::notify;
@@ -261,6 +262,8 @@ impl Daemon {
         tasks.spawn(jobs::status_clock::run(gateway.clone(), stopped.clone()));
         tasks.spawn(renewal.clone().run(stopped.clone()));
         tasks.spawn(jobs::expiry::run(gateway.clone(), endings, config.operators, stopped.clone()));
+        let lists = Fetcher::new(trust.clone(), gateway.clone(), config.revocation.clone(), trust.board.clone());
+        tasks.spawn(lists.run(stopped.clone()));
         tasks.spawn(jobs::tickets::run(gateway.clone(), stopped.clone()));
         tasks.spawn(jobs::returns::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());

@@ -86,8 +86,9 @@ impl Renewal {
         Arc::new(Renewal { trust, doors, watched: Mutex::new(all), unfit: std::sync::Mutex::default() })
     }
 
-    /// Reads everything again, changed or not.
+    /// Reads everything again, changed or not; what is fetched is asked for again.
     pub async fn all(self: &Arc<Renewal>) {
+        self.trust.board.ask_all();
         let renewal = self.clone();
         let mut watched = self.watched.lock().await;
         let mut taken = std::mem::take(&mut *watched);

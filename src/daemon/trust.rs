@@ -1,7 +1,7 @@
 //! Whom we trust now: shared by the doors, renewed on reload, asked at the handshake and again at each request.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -13,13 +13,18 @@ use super::renewal::Renewal;
 use crate::admit::IpKey;
 use crate::domain::time::Clock;
 use crate::http::request::{Caller, CallerFacts, Door, Peer, RejectionFacts};
-use crate::identity::{self, IssuerStatus, RefusedIssuer, Trust, TrustError, TrustSettings};
+use crate::identity::{self, CrlError, CrlStatus, IssuerStatus, RefusedIssuer, Trust, TrustError, TrustSettings};
+use crate::jobs::revocation::{Age, Board, TrustKeeper};
 use crate::net::{ClientAuth, PeerJudge};
 
 pub struct TrustState {
     settings: TrustSettings,
     current: ArcSwap<Trust>,
+    /// Held by whoever makes the next snapshot, so that none is made of one that is no longer the newest.
+    renewing: Mutex<()>,
     clock: Arc<dyn Clock>,
+    /// How the addresses of revocation lists do.
+    pub board: Arc<Board>,
 }
 
 impl TrustState {
@@ -27,11 +32,13 @@ impl TrustState {
     pub fn load(settings: TrustSettings, clock: Arc<dyn Clock>) -> Result<Arc<TrustState>, TrustError> {
         let trust = Trust::load(&settings)?;
         tell_faults(&trust);
-        Ok(Arc::new(TrustState { settings, current: ArcSwap::from_pointee(trust), clock }))
+        let (current, renewing) = (ArcSwap::from_pointee(trust), Mutex::default());
+        Ok(Arc::new(TrustState { settings, current, renewing, clock, board: Arc::default() }))
     }
 
     /// Reads them again; on an error the ones in use stay. Blocking.
     pub fn reload(&self) -> Result<(), TrustError> {
+        let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         let renewed = self.current.load().reload(&self.settings)?;
         tell_faults(&renewed);
         self.current.store(Arc::new(renewed));
@@ -99,6 +106,23 @@ impl TrustState {
     }
 }
 
+impl TrustKeeper for TrustState {
+    fn current(&self) -> Arc<Trust> {
+        self.current.load_full()
+    }
+
+    fn take_list(&self, source: &Path, list: &[u8]) -> Result<CrlStatus, CrlError> {
+        let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (renewed, status) = self.current.load().with_list(source, list)?;
+        self.current.store(Arc::new(renewed));
+        Ok(status)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
 /// What an operator wants to know before it ends: issuers, revocation lists, our own certificates.
 pub fn reporter(
     trust: &Arc<TrustState>,
@@ -111,14 +135,15 @@ pub fn reporter(
 
 fn report(state: &TrustState, doors: &[Arc<DoorState>], renewal: &Renewal) -> Value {
     let now = state.clock.now();
-    let issuers = state.current.load().statuses().into_iter().map(|issuer| {
+    let trust = state.current.load();
+    let issuers = trust.statuses().into_iter().map(|issuer| {
         let lists = issuer.crls.iter().map(|crl| {
             json!({
+                "source": crl.source,
                 "thisUpdate": crl.this_update,
                 "nextUpdate": crl.next_update,
                 "entries": crl.entries,
-                // By half its life a newer one should have come.
-                "overdue": now > crl.half_life,
+                "age": Age::of(crl, trust.crl_grace(), now).as_str(),
             })
         });
         json!({
@@ -137,7 +162,41 @@ fn report(state: &TrustState, doors: &[Arc<DoorState>], renewal: &Renewal) -> Va
         "doors": certificates.collect::<Vec<_>>(),
         // Files that were read again, are unfit, and leave the old in use.
         "unfit": renewal.report(),
+        "revocationAddresses": state.board.report(),
+        "revocationAlarms": alarms(&trust, &state.board, now),
     })
+}
+
+/// What operators should do something about before nobody comes in, in plain words.
+fn alarms(trust: &Trust, board: &Board, now: Timestamp) -> Vec<String> {
+    let mut alarms: Vec<String> = Vec::new();
+    for issuer in trust.statuses() {
+        let name = &issuer.issuer;
+        if issuer.crl_required && issuer.crls.is_empty() {
+            alarms.push(format!("{name}: there is no revocation list, and nobody of this issuer comes in"));
+        }
+        for list in issuer.crls {
+            let (source, next) = (list.source.display(), list.next_update);
+            let consequence = match Age::of(&list, trust.crl_grace(), now) {
+                Age::Fresh => continue,
+                Age::Overdue => format!("should have been renewed by now; it ends {next}"),
+                Age::Ended => format!("ended {next}; it counts for its grace only"),
+                Age::Stale => format!("ended {next}, and its grace with it: nobody of this issuer comes in"),
+            };
+            alarms.push(format!("{name}: the revocation list {source} {consequence}"));
+        }
+    }
+    let unfit = trust.crl_faults().iter().map(|fault| format!("{} {}", fault.file.display(), fault.error));
+    alarms.extend(unfit);
+    for point in board.report() {
+        if let (Some(fault), Some(remedy)) = (point.fault, point.remedy) {
+            alarms.push(format!("{}: {fault}. {remedy}", point.url));
+        }
+    }
+    // One CA may stand at two doors.
+    alarms.sort_unstable();
+    alarms.dedup();
+    alarms
 }
 
 fn tell_faults(trust: &Trust) {

@@ -51,6 +51,8 @@ pub struct IssuerSettings {
     pub environment: Environment,
     /// Without a fresh revocation list of this issuer nobody comes in.
     pub crl_required: bool,
+    /// Where its lists are published, beside what its certificates name. Plain HTTP.
+    pub crl_urls: Vec<String>,
     /// From this day on, Swedish time, the door takes it no longer.
     pub ends: Option<Date>,
 }
@@ -92,13 +94,14 @@ pub enum IssuerError {
 }
 
 /// An allow-listed issuer, ready for judging.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Issuer {
     pub name: String,
     pub kind: IssuerKind,
     pub environment: Environment,
     pub door: Door,
     pub crl_required: bool,
+    pub crl_urls: Vec<String>,
     pub ends: Option<Date>,
     pub der: CertificateDer<'static>,
     pub certificate: Certificate,
@@ -133,6 +136,7 @@ impl Issuer {
             environment: settings.environment,
             door,
             crl_required: settings.crl_required,
+            crl_urls: settings.crl_urls.clone(),
             ends: settings.ends,
             certificate,
             anchor,
@@ -202,7 +206,7 @@ pub(super) fn names_test(name: &str) -> bool {
 }
 
 /// A refused issuer, ready for comparing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Refused {
     Name { subject_der: Vec<u8>, kind: IssuerKind },
     Pattern { text: String, kind: IssuerKind },

@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `certificate` | the few fields read |
+//! | `distribution` | where lists of revoked certificates are published |
 //! | `issuer` | issuing CAs, trusted and refused by name |
 //! | `known` | what is known of issuers, trusted or not |
 //! | `revocation` | the index of revoked serial numbers |
@@ -11,6 +12,7 @@
 //! | `rules` | the judging, rule by rule |
 
 mod certificate;
+mod distribution;
 mod issuer;
 mod known;
 mod revocation;
@@ -28,10 +30,12 @@ use crate::domain::id::{HsaId, Private};
 use crate::domain::rejection::{Detail, RejectionCode};
 
 pub use certificate::{Certificate, ExtendedKeyUsage, KeyUsage, Serial, describe};
+pub use distribution::POINTS_PER_ISSUER_MAX;
 pub use issuer::{Environment, IssuerKind, IssuerSettings, RefusedIssuer};
 pub use known::{IssuerState, KnownIssuer};
+pub use revocation::{CrlError, CrlStatus, LIST_BYTES_MAX};
 pub use rules::{DoorExamination, Examination};
-pub use trust::{IssuerStatus, Trust, TrustError, TrustSettings};
+pub use trust::{CrlPoint, IssuerStatus, Trust, TrustError, TrustSettings};
 
 /// The two doors at which a certificate lets somebody in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

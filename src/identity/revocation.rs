@@ -1,6 +1,6 @@
-//! Our own index of revoked serial numbers. Each list's signature is checked once, when it is read; a look-up is a
+//! Our own index of revoked serial numbers. Each list's signature is checked once, when it is taken; a look-up is a
 //! binary search. (The library's way checks the signature at every look-up: 20 ms a handshake at 8 MB.)
-//! Fetching lists is not here.
+//! Where lists are published is in `distribution.rs`; fetching them is not in this room.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,11 @@ use x509_parser::extensions::{IssuingDistributionPoint, ParsedExtension, X509Ext
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::certificate::{Certificate, Serial, timestamp, uris};
+use super::distribution::DistributionPoints;
 use super::issuer::{Issuer, ReadError, is_pem, read_bounded};
 
 /// Eight times the largest list that we know of.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub const LIST_BYTES_MAX: usize = 64 << 20;
 const ENTRIES_MAX: usize = 2_000_000;
 const EXTENSION_CRL_NUMBER: &str = "2.5.29.20";
 const EXTENSION_REASON: &str = "2.5.29.21";
@@ -83,24 +84,47 @@ pub struct CrlStatus {
     /// Half its life: by now a newer one should have come.
     pub half_life: Timestamp,
     pub entries: usize,
+    /// The file that it was read from, or where what was fetched is kept.
+    pub source: PathBuf,
+}
+
+impl CrlStatus {
+    /// From here on nobody doubts that a newer list should be in hand: a twentieth of its life past the half, for
+    /// authorities that publish at the half.
+    pub fn overdue_from(&self) -> Timestamp {
+        let life = self.this_update.duration_until(self.next_update);
+        self.half_life.saturating_add(life / 20).unwrap_or(self.next_update)
+    }
 }
 
 /// One whole list of one issuer.
 #[derive(Debug)]
 struct Crl {
+    source: PathBuf,
     number: Serial,
     /// The addresses of the distribution point that it covers; empty: all of the issuer's certificates.
     scope: Vec<String>,
     this_update: Timestamp,
     next_update: Timestamp,
-    serials: Vec<Serial>,
+    /// By serial number.
+    entries: Vec<Entry>,
+}
+
+/// 24 octets: 200,000 of them are 4.8 MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    serial: Serial,
+    /// Since 1970; good until 2106.
+    revoked_at_seconds: u32,
 }
 
 /// What the lists say about a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Good,
-    Revoked,
+    Revoked {
+        at: Timestamp,
+    },
     /// There is no list that speaks of it.
     Unknown,
     /// There is one, and it is past its grace.
@@ -110,45 +134,58 @@ pub(super) enum Standing {
 }
 
 /// The fingerprint of an issuer's certificate: two issuers of one name but with different keys are two.
-type IssuerKey = [u8; 32];
+pub(super) type IssuerKey = [u8; 32];
 
-/// All lists in use: one per issuer and scope.
-#[derive(Debug, Default)]
+/// All lists in use: one per issuer and scope. A clone shares the lists.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Revocations {
     lists: BTreeMap<IssuerKey, Vec<Arc<Crl>>>,
+    points: Arc<DistributionPoints>,
 }
 
 impl Revocations {
-    /// Reads `files`, keeping from `self` what they don't replace: a damaged or older file never takes a good list
-    /// away. Blocking, some hundred milliseconds for the largest lists.
-    pub fn renewed(&self, files: &[PathBuf], issuers: &[Issuer]) -> (Revocations, Vec<CrlFault>) {
-        let known = issuers.iter().map(|issuer| issuer.certificate.fingerprint);
-        let mut renewed = Revocations {
-            lists: known.filter_map(|key| self.lists.get(&key).map(|lists| (key, lists.clone()))).collect(),
-        };
+    /// Reads `files`, and then `cached`, which was fetched before; keeps from `self` what they don't replace: a damaged
+    /// or older file never takes a good list away. Of what was fetched, only damage is told: that a file is newer or an
+    /// issuer no longer trusted is no fault of it. Blocking, some hundred milliseconds for the largest lists.
+    pub fn renewed(&self, files: &[PathBuf], cached: &[PathBuf], issuers: &[Issuer]) -> (Revocations, Vec<CrlFault>) {
+        let trusted = |key: &IssuerKey| issuers.iter().any(|issuer| issuer.certificate.fingerprint == *key);
+        let mut renewed = self.clone();
+        renewed.lists.retain(|key, _| trusted(key));
+        renewed.points.retain(trusted);
         let mut faults = Vec::new();
-        for file in files {
-            if let Err(error) = read(file, issuers).and_then(|(keys, crl)| renewed.take(&keys, crl)) {
-                faults.push(CrlFault { file: file.clone(), error });
+        for (place, file) in files.iter().chain(cached).enumerate() {
+            match read(file).and_then(|list| renewed.take(file, &list, issuers)) {
+                Err(CrlError::Older | CrlError::UnknownIssuer) if place >= files.len() => {}
+                Err(error) => faults.push(CrlFault { file: file.clone(), error }),
+                Ok(_) => {}
             }
         }
         (renewed, faults)
     }
 
-    fn take(&mut self, keys: &[IssuerKey], crl: Crl) -> Result<(), CrlError> {
+    /// Takes `list`, DER or PEM, in the place of an older one of the same issuer and scope. Blocking, as `renewed`.
+    pub fn take(&mut self, source: &Path, list: &[u8], issuers: &[Issuer]) -> Result<CrlStatus, CrlError> {
+        let (keys, crl) = if is_pem(list) {
+            let der = CertificateRevocationListDer::from_pem_slice(list).map_err(|_| CrlError::Malformed)?;
+            parse(source, &der, issuers)?
+        } else {
+            parse(source, list, issuers)?
+        };
         let crl = Arc::new(crl);
         for key in keys {
-            let lists = self.lists.entry(*key).or_default();
+            let lists = self.lists.entry(key).or_default();
             match lists.iter_mut().find(|held| held.scope == crl.scope) {
                 Some(held) if held.number > crl.number => return Err(CrlError::Older),
                 Some(held) => *held = Arc::clone(&crl),
                 None => lists.push(Arc::clone(&crl)),
             }
         }
-        Ok(())
+        Ok(crl.status())
     }
 
-    /// `max_stale` is the grace after a list's next update. A serial once listed is revoked, however old the list.
+    /// Of a certificate whose signature by `issuer` has been verified: only then are the addresses that it names worth
+    /// noting. `max_stale` is the grace after a list's next update. A serial once listed is revoked, however old the
+    /// list.
     pub fn standing(
         &self,
         issuer: &Issuer,
@@ -156,10 +193,11 @@ impl Revocations {
         now: Timestamp,
         max_stale: Duration,
     ) -> Standing {
+        self.points.note(&issuer.certificate.fingerprint, &certificate.crl_uris);
         let mut newest: Option<Timestamp> = None;
         for crl in self.of(issuer).filter(|crl| crl.covers(certificate)) {
-            if crl.serials.binary_search(&certificate.serial).is_ok() {
-                return Standing::Revoked;
+            if let Some(at) = crl.revoked_at(certificate.serial) {
+                return Standing::Revoked { at };
             }
             newest = newest.max(Some(crl.next_update));
         }
@@ -169,6 +207,10 @@ impl Revocations {
             None if !issuer.crl_required && self.of(issuer).next().is_none() => Standing::Good,
             None => Standing::Unknown,
         }
+    }
+
+    pub fn points(&self) -> &Arc<DistributionPoints> {
+        &self.points
     }
 
     /// When the newest list was made: that moment has passed.
@@ -190,31 +232,34 @@ impl Crl {
         self.scope.is_empty() || self.scope.iter().any(|uri| certificate.crl_uris.contains(uri))
     }
 
+    fn revoked_at(&self, serial: Serial) -> Option<Timestamp> {
+        let place = self.entries.binary_search_by_key(&serial, |entry| entry.serial).ok()?;
+        let at = i64::from(self.entries.get(place)?.revoked_at_seconds);
+        // Every second until 2106 is a time.
+        Some(Timestamp::from_second(at).unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+
     fn status(&self) -> CrlStatus {
         let half = (self.next_update.as_second() - self.this_update.as_second()) / 2;
         CrlStatus {
             this_update: self.this_update,
             next_update: self.next_update,
             half_life: Timestamp::from_second(self.this_update.as_second() + half).unwrap_or(self.next_update),
-            entries: self.serials.len(),
+            entries: self.entries.len(),
+            source: self.source.clone(),
         }
     }
 }
 
-/// The issuers (one CA may stand at several doors) and the list in `file`.
-fn read(file: &Path, issuers: &[Issuer]) -> Result<(Vec<IssuerKey>, Crl), CrlError> {
-    let bytes = read_bounded(file, FILE_BYTES_MAX).map_err(|error| match error {
+fn read(file: &Path) -> Result<Vec<u8>, CrlError> {
+    read_bounded(file, LIST_BYTES_MAX as u64).map_err(|error| match error {
         ReadError::Io(kind) => CrlError::Io(kind),
         ReadError::TooLarge => CrlError::TooLarge,
-    })?;
-    if is_pem(&bytes) {
-        let der = CertificateRevocationListDer::from_pem_slice(&bytes).map_err(|_| CrlError::Malformed)?;
-        return parse(&der, issuers);
-    }
-    parse(&bytes, issuers)
+    })
 }
 
-fn parse(der: &[u8], issuers: &[Issuer]) -> Result<(Vec<IssuerKey>, Crl), CrlError> {
+/// The issuers whose list it is (one CA may stand at several doors), and the list.
+fn parse(source: &Path, der: &[u8], issuers: &[Issuer]) -> Result<(Vec<IssuerKey>, Crl), CrlError> {
     let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| CrlError::Malformed)?;
     if !rest.is_empty() {
         return Err(CrlError::Malformed);
@@ -228,21 +273,26 @@ fn parse(der: &[u8], issuers: &[Issuer]) -> Result<(Vec<IssuerKey>, Crl), CrlErr
         Err(_) => return Err(CrlError::Malformed),
     }
     let number = list.crl_number().ok_or(CrlError::NoNumber)?;
-    let mut serials = Vec::new();
+    let mut entries = Vec::new();
     for entry in list.iter_revoked_certificates() {
         entry.extensions().iter().try_for_each(check_entry)?;
-        serials.push(Serial::from_raw(entry.raw_serial()).ok_or(CrlError::Malformed)?);
-        if serials.len() > ENTRIES_MAX {
+        let at = entry.revocation_date.timestamp().clamp(0, i64::from(u32::MAX));
+        entries.push(Entry {
+            serial: Serial::from_raw(entry.raw_serial()).ok_or(CrlError::Malformed)?,
+            revoked_at_seconds: u32::try_from(at).unwrap_or(u32::MAX),
+        });
+        if entries.len() > ENTRIES_MAX {
             return Err(CrlError::TooLarge);
         }
     }
-    serials.sort_unstable();
+    entries.sort_unstable();
     let crl = Crl {
+        source: source.to_owned(),
         number: Serial::from_raw(&number.to_bytes_be()).ok_or(CrlError::NoNumber)?,
         scope,
         this_update: timestamp(list.last_update()).map_err(|_| CrlError::Malformed)?,
         next_update: timestamp(list.next_update().ok_or(CrlError::NoNextUpdate)?).map_err(|_| CrlError::Malformed)?,
-        serials,
+        entries,
     };
     Ok((keys, crl))
 }

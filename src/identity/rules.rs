@@ -274,7 +274,7 @@ impl Trust {
     fn check_not_revoked(&self, _: Door, proven: &Proven<'_>, now: Timestamp) -> Result<(), Refusal> {
         match self.revocations.standing(proven.issuer, proven.certificate, now, self.crl_max_stale) {
             Standing::Good => Ok(()),
-            Standing::Revoked { .. } => Err(RejectionCode::Revoked.into()),
+            Standing::Revoked { at } => Err(RejectionCode::Revoked.because(Detail::Revoked(at))),
             Standing::Unknown => Err(RejectionCode::RevocationUnknown.into()),
             Standing::Stale { next_update } => Err(RejectionCode::CrlStale.because(Detail::ListDue(next_update))),
         }

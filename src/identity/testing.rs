@@ -85,7 +85,8 @@ impl Tree {
     /// An allow-list entry for `ca`, its file named by the CA.
     pub fn issuer(&self, ca: &Ca, kind: IssuerKind) -> IssuerSettings {
         let file = self.write(&format!("{}.pem", hex_name(ca)), ca.pem());
-        IssuerSettings { file, kind, environment: Environment::Test, crl_required: false, ends: None }
+        let (environment, crl_urls) = (Environment::Test, Vec::new());
+        IssuerSettings { file, kind, environment, crl_required: false, crl_urls, ends: None }
     }
 
     /// Both doors open for the tree's own CAs, no revocation lists asked for.
@@ -100,6 +101,7 @@ impl Tree {
             least_level: 2,
             own_certificates: Vec::new(),
             crls: Vec::new(),
+            crl_cache: None,
             crl_max_stale: Duration::ZERO,
             loa_policies: Default::default(),
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,15 +11,18 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::Door;
+use super::distribution::{DistributionPoints, POINTS_PER_ISSUER_MAX};
 use super::issuer::{
     Environment, Issuer, IssuerError, IssuerSettings, Refused, RefusedIssuer, Root, first_certificate,
 };
 use super::known::{KNOWN_MAX, KnownIssuer};
-use super::revocation::{CrlFault, CrlStatus, Revocations};
+use super::revocation::{CrlError, CrlFault, CrlStatus, Revocations};
 
 /// More issuing CAs than all of Sweden's care has.
 const ISSUERS_MAX: usize = 64;
 const CRL_FILES_MAX: usize = 256;
+/// As many as all issuers may have addresses.
+const CACHED_LISTS_MAX: usize = ISSUERS_MAX * POINTS_PER_ISSUER_MAX * 2;
 /// Numbers the snapshots of this process.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
@@ -43,6 +47,8 @@ pub struct TrustSettings {
     /// them tells of it.
     pub own_certificates: Vec<PathBuf>,
     pub crls: Vec<PathBuf>,
+    /// A directory of lists that were fetched: every `.crl` in it. It may be missing.
+    pub crl_cache: Option<PathBuf>,
     /// How long after its next update a revocation list still counts.
     pub crl_max_stale: Duration,
     /// Levels of assurance by certificate policy (dotted OID); they go before the issuer's.
@@ -75,7 +81,19 @@ pub struct IssuerStatus {
     pub crls: Vec<CrlStatus>,
 }
 
+/// An address at which an issuer publishes a revocation list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrlPoint {
+    /// The fingerprint of the issuer's certificate.
+    pub issuer: [u8; 32],
+    pub issuer_name: String,
+    pub url: String,
+    /// Written by an operator, not learned from a certificate.
+    pub configured: bool,
+}
+
 /// An immutable snapshot of issuers and revocation lists.
+#[derive(Clone)]
 pub struct Trust {
     generation: u64,
     pub(super) environment: Environment,
@@ -141,7 +159,8 @@ impl Trust {
                 RefusedIssuer::Pattern { text, .. } => TrustError::Issuer { file: PathBuf::from(text), error },
             })?);
         }
-        let (revocations, faults) = before.renewed(&settings.crls, &issuers);
+        let cached = settings.crl_cache.as_deref().map(cached_lists).unwrap_or_default();
+        let (revocations, faults) = before.renewed(&settings.crls, &cached, &issuers);
         let own = settings.own_certificates.iter().filter_map(|file| first_certificate(file).ok());
         let passed = own.map(|certificate| certificate.not_before).chain(revocations.newest()).max();
         Ok(Trust {
@@ -158,6 +177,49 @@ impl Trust {
             least_level: settings.least_level,
             passed,
         })
+    }
+
+    /// A snapshot with one more revocation list, which replaces an older one of the same issuer and scope. `source` is
+    /// what [`CrlStatus::source`] tells of it. Blocking, some hundred milliseconds for the largest lists.
+    pub fn with_list(&self, source: &Path, list: &[u8]) -> Result<(Trust, CrlStatus), CrlError> {
+        let mut renewed = self.clone();
+        let status = renewed.revocations.take(source, list, &self.issuers)?;
+        renewed.passed = renewed.passed.max(Some(status.this_update));
+        renewed.generation = GENERATION.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok((renewed, status))
+    }
+
+    /// Where lists of these issuers are published, as operators wrote it and as verified certificates have named it.
+    pub fn crl_points(&self) -> Vec<CrlPoint> {
+        let mut points: Vec<CrlPoint> = Vec::new();
+        for issuer in &self.issuers {
+            let key = issuer.certificate.fingerprint;
+            let learned = self.revocations.points().of(&key);
+            let written = issuer.crl_urls.iter().cloned().map(|url| (url, true));
+            for (url, configured) in written.chain(learned.into_iter().map(|url| (url, false))) {
+                if !points.iter().any(|point| point.url == url) {
+                    points.push(CrlPoint { issuer: key, issuer_name: issuer.name.clone(), url, configured });
+                }
+            }
+        }
+        points
+    }
+
+    /// How long after its next update a list still counts.
+    pub fn crl_grace(&self) -> Duration {
+        self.crl_max_stale
+    }
+
+    /// What all snapshots of this line have learned of addresses.
+    pub fn distribution_points(&self) -> &Arc<DistributionPoints> {
+        self.revocations.points()
+    }
+
+    /// Notes an address that an earlier process had learned, if its issuer is still trusted.
+    pub fn remember_point(&self, issuer: &[u8; 32], url: &str) {
+        if self.issuers.iter().any(|trusted| trusted.certificate.fingerprint == *issuer) {
+            self.revocations.points().note(issuer, &[url.to_owned()]);
+        }
     }
 
     /// Differs between any two snapshots of a process: a connection judged under another one is judged again.
@@ -188,4 +250,13 @@ impl Trust {
         let passes = |issuer: &&Issuer| issuer.door == door && issuer.environment == self.environment;
         self.issuers.iter().filter(passes).map(|issuer| issuer.certificate.subject_der.clone()).collect()
     }
+}
+
+fn cached_lists(dir: &Path) -> Vec<PathBuf> {
+    // No directory, no lists: whoever fetches makes it, and tells when that fails.
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let lists = entries.filter(|path| path.extension().is_some_and(|extension| extension == "crl"));
+    let mut lists: Vec<PathBuf> = lists.take(CACHED_LISTS_MAX).collect();
+    lists.sort_unstable();
+    lists
 }

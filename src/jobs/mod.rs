@@ -8,6 +8,7 @@
 //! | `probes` | looks at services, each on its own schedule |
 //! | `publisher` | renders what is read by many when something changed, and every minute |
 //! | `returns` | what lies with people who have gone goes back to the receivers |
+//! | `revocation` | keeps revocation lists fresh, says when one grows old |
 //! | `snapshot` | the same on disk, for whoever serves it when we do not |
 //! | `status_clock` | what is told when its time comes |
 //! | `tickets` | reporters hear of an incident's end, answered tickets lapse |
@@ -18,6 +19,7 @@ pub mod leavings;
 pub mod probes;
 pub mod publisher;
 pub mod returns;
+pub mod revocation;
 pub mod snapshot;
 pub mod status_clock;
 pub mod tickets;

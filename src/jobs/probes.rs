@@ -211,8 +211,8 @@ fn judge_end(ends: Timestamp, now: Timestamp, warned: u16, critical: u16) -> (Ve
     }
 }
 
-/// Up to a twentieth more or less: probes that began together do not stay together.
-fn jittered(interval: Duration) -> Duration {
+/// Up to a twentieth more or less: what began together does not stay together.
+pub(super) fn jittered(interval: Duration) -> Duration {
     interval - interval / 20 + fraction(interval / 10)
 }
 

@@ -2,6 +2,7 @@
 //! that mean something to people. Nobody writes it and nobody is mailed about it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +30,8 @@ pub struct Pulse {
     looked: Mutex<Option<(Timestamp, OwnHealth)>>,
     /// Since when no smarthost does its work.
     smarthost_fails_since: Mutex<Option<Timestamp>>,
+    /// Whether certificates are refused because nobody can say which of them are revoked.
+    revocation_unknown: AtomicBool,
     /// When each registered portal was heard last; never more than there are portals.
     heard: Mutex<HashMap<HsaId, Timestamp>>,
     /// Portals that are never silent for longer, by the region's own word.
@@ -41,6 +44,7 @@ impl Pulse {
             started: now,
             looked: Mutex::default(),
             smarthost_fails_since: Mutex::default(),
+            revocation_unknown: AtomicBool::new(false),
             heard: Mutex::default(),
             silent_after: BTreeMap::new(),
         }
@@ -69,6 +73,7 @@ impl Gateway {
             telling(self.common.health().is_failing()),
         ];
         components.extend(self.portals(now));
+        components.extend(self.pulse.revocation_unknown.load(Ordering::Relaxed).then(shut_for_certificates));
         let health = OwnHealth { checked_at: Some(now), components };
         *self.pulse.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, health.clone()));
         health
@@ -78,6 +83,11 @@ impl Gateway {
     pub fn note_smarthost(&self, works: bool) {
         let mut since = self.pulse.smarthost_fails_since.lock().unwrap_or_else(PoisonError::into_inner);
         *since = if works { None } else { since.or(Some(self.now())) };
+    }
+
+    /// Notes whether every issuer that needs a revocation list has one that counts.
+    pub fn note_revocation_lists(&self, count: bool) {
+        self.pulse.revocation_unknown.store(!count, Ordering::Relaxed);
     }
 
     /// Notes that a registered portal was here.
@@ -168,6 +178,16 @@ fn telling(failing: bool) -> OwnComponent {
         "Service information cannot be changed at the moment. What this page says may be out of date. Telephone us if in doubt.",
     );
     OwnComponent { status: ComponentStatus::PartialOutage, detail, ..well }
+}
+
+/// Only there while it is so: who comes in is nobody's question before.
+fn shut_for_certificates() -> OwnComponent {
+    let well = works("certificates", texts("Inloggning med kort", "Login by card"));
+    let detail = texts(
+        "Inloggning med kort kan misslyckas just nu, också för system, eftersom uppgifter om spärrade kort saknas. Felet ligger inte i kortet.",
+        "Login by card may fail at the moment, for systems too, because information on revoked cards is missing. Nothing is wrong with the card.",
+    );
+    OwnComponent { status: ComponentStatus::MajorOutage, detail, ..well }
 }
 
 /// `silent` by name, with when each was heard last.

@@ -17,6 +17,7 @@ mod permissions;
 mod probes;
 mod public;
 mod refused;
+mod revoked;
 mod sessions;
 mod subscribing;
 mod support;

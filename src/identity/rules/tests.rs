@@ -8,7 +8,7 @@ use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePur
 use super::*;
 use crate::domain::clinic::Texts;
 use crate::identity::testing::{Ca, CrlSketch, FUNCTION_CA, Leaf, PERSON_CA, Tree, at, ca_params, now};
-use crate::identity::{IssuerSettings, RefusedIssuer, TrustError, TrustSettings};
+use crate::identity::{CrlError, IssuerSettings, RefusedIssuer, TrustError, TrustSettings};
 
 const ANNA: &str = "TSTNMT2321000156-P001";
 const PORTAL: &str = "TSTNMT2321000156-S001";
@@ -269,6 +269,59 @@ fn a_reload_is_a_new_generation_and_keeps_a_list_whose_file_went_bad() {
     assert_ne!(before.generation(), after.generation());
     assert_eq!(after.crl_faults().len(), 1);
     assert_eq!(code(&after, Door::Staff, tree.card(ANNA).der()), RejectionCode::Revoked);
+}
+
+#[test]
+fn a_fetched_list_makes_a_snapshot_of_its_own_and_an_unfit_one_makes_none() {
+    let tree = Tree::grow();
+    let before = Trust::load(&tree.settings()).unwrap();
+    let card = tree.card(ANNA).der();
+    before.judge(Door::Staff, std::slice::from_ref(&card), now()).unwrap();
+    let kept = tree.dir.path().join("kept.crl");
+    let list = CrlSketch::new(7, &[&[0x4a, 1]]).signed_by(&tree.person);
+    let (after, status) = before.with_list(&kept, &list).unwrap();
+    assert_ne!(before.generation(), after.generation());
+    assert_eq!((status.entries, &status.source), (1, &kept));
+    assert_eq!(code(&after, Door::Staff, card.clone()), RejectionCode::Revoked);
+    before.judge(Door::Staff, &[card], now()).unwrap();
+    let older = CrlSketch::new(6, &[]).signed_by(&tree.person);
+    assert_eq!(after.with_list(&kept, &older).unwrap_err(), CrlError::Older);
+    assert_eq!(after.with_list(&kept, b"<!doctype html>").unwrap_err(), CrlError::Malformed);
+}
+
+#[test]
+fn lists_that_were_fetched_are_read_from_their_directory_and_it_may_be_missing() {
+    let tree = Tree::grow();
+    let mut settings = tree.settings();
+    settings.crl_cache = Some(tree.dir.path().join("cache"));
+    let without = Trust::load(&settings).unwrap();
+    without.judge(Door::Staff, &[tree.card(ANNA).der()], now()).unwrap();
+    std::fs::create_dir(tree.dir.path().join("cache")).unwrap();
+    tree.write("cache/person.crl", CrlSketch::new(7, &[&[0x4a, 1]]).signed_by(&tree.person));
+    tree.write("cache/points.json", "{}");
+    let with = Trust::load(&settings).unwrap();
+    assert_eq!(with.crl_faults(), []);
+    assert_eq!(code(&with, Door::Staff, tree.card(ANNA).der()), RejectionCode::Revoked);
+}
+
+#[test]
+fn only_certificates_that_their_issuer_has_signed_teach_where_lists_are() {
+    let tree = Tree::grow();
+    let mut settings = tree.settings();
+    settings.staff[0].crl_urls = vec!["http://crl.region.example/written.crl".to_owned()];
+    let trust = Trust::load(&settings).unwrap();
+    let pointing = |leaf: Leaf<'_>, uri: &str| {
+        let point = rcgen::CrlDistributionPoint { uris: vec![uri.to_owned()] };
+        leaf.with(|p| p.crl_distribution_points = vec![point]).der()
+    };
+    let forger = Ca::self_signed(ca_params(PERSON_CA), KeyPair::generate().unwrap()).unwrap();
+    let forged = pointing(Leaf::card(&forger, ANNA), "http://inside.region.example/");
+    assert_eq!(code(&trust, Door::Staff, forged), RejectionCode::UntrustedSignature);
+    trust.judge(Door::Staff, &[pointing(tree.card(ANNA), "http://crl.region.example/a.crl")], now()).unwrap();
+    trust.remember_point(&[7; 32], "http://crl.region.example/of-nobody.crl");
+    let points: Vec<_> = trust.crl_points().into_iter().map(|point| (point.url, point.configured)).collect();
+    let expected = [("http://crl.region.example/written.crl", true), ("http://crl.region.example/a.crl", false)];
+    assert_eq!(points, expected.map(|(url, configured)| (url.to_owned(), configured)));
 }
 
 fn known(common_name: &str, kind: IssuerKind) -> KnownIssuer {
