@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn every_broken_rule_is_told_by_its_line_and_nothing_is_imported() {
         for (from, to, line, fault) in [
-            ("dn: cn", "cn", 4, RecordFault::NoName),
+            ("dn: cn", "xn: cn", 4, RecordFault::NoName),
             ("givenName: Anna", "givenName Anna", 6, RecordFault::NoColon),
             ("sn:: w4V", "sn:: !4V", 7, RecordFault::Base64),
             ("givenName: Anna", "givenName:< file:///etc/passwd", 6, RecordFault::Reference),

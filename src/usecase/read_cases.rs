@@ -97,13 +97,13 @@ impl Gateway {
         let actor = self.actor::<E>(reader, &case.clinic);
         let permit = decide(&actor, Deed::See, &case)?;
         let readable = decide(&actor, Deed::Read, &case).is_ok();
+        self.shield(reader, &mut case).await?;
         let documents = if readable { self.documents(&case).await? } else { Vec::new() };
         let act = if readable { "read" } else { "see" };
         let line = AccessEntry::new(visitor.hsa_id.as_str(), role(permit), act, &visitor.request);
         let patient = case.errand.patient(self)?;
         self.log_reading::<E>(&line.at(&case.clinic).of(vec![id]).about_any(patient.as_ref())).await?;
         let state = case.state_at(self.now());
-        self.shield(reader, &mut case).await?;
         Ok(CaseView { version, case, readable, documents, state })
     }
 

@@ -28,7 +28,7 @@ pub fn ldif(region: &Region, change: impl Fn(&str) -> String) -> String {
             .unwrap();
         write!(out, "mail: {mail}\nhsaStartDate: {}000000Z\n", start.replace('-', "")).unwrap();
         if !end.is_empty() {
-            writeln!(out, "hsaEndDate: {}235959Z", end.replace('-', "")).unwrap();
+            writeln!(out, "hsaEndDate: {}225959Z", end.replace('-', "")).unwrap();
         }
         write!(out, "hsaProtectedPerson: {}\n\n", protected.to_uppercase()).unwrap();
     }
