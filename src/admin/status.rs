@@ -10,10 +10,12 @@ use crate::domain::status::Audience;
 use crate::domain::status::act::Act;
 use crate::domain::status::board::Board;
 use crate::domain::status::component::ComponentStatus;
+use crate::domain::status::event::Event;
 use crate::domain::status::recurrence::Plan;
 use crate::domain::status::subject::{Affected, Incident, Maintenance, Subject};
 use crate::render::Renderer;
 use crate::render::notices::{LEAVE_MARK, MANAGE_MARK};
+use crate::usecase::fanout::Matching;
 use crate::usecase::status::{Author, ComponentDraft, GroupDraft, Outcome, Publication};
 use crate::usecase::{Gateway, Refusal};
 
@@ -91,15 +93,18 @@ pub enum StatusCommand {
     GroupList,
     SeriesBegin {
         file: Box<SeriesFile>,
+        preview: bool,
     },
     SeriesChange {
         id: Uuid,
         file: Box<SeriesFile>,
         reason: Texts,
+        preview: bool,
     },
     SeriesEnd {
         id: Uuid,
         reason: Texts,
+        preview: bool,
     },
     SeriesList,
 }
@@ -153,7 +158,47 @@ pub async fn carry_out(
             let pending = gateway.take_back(&author, id).await.map_err(told)?;
             Ok(json!({ "state": "taken-back", "act": pending.act.name(), "id": pending.subject }))
         }
+        series @ (StatusCommand::SeriesBegin { .. }
+        | StatusCommand::SeriesChange { .. }
+        | StatusCommand::SeriesEnd { .. }
+        | StatusCommand::SeriesList) => carry_out_series(gateway, renderer, &author, series).await,
         other => region(gateway, &author, other).await,
+    }
+}
+
+async fn carry_out_series(
+    gateway: &Gateway,
+    renderer: &Renderer,
+    author: &Author,
+    command: StatusCommand,
+) -> Result<Value, String> {
+    let told = |refusal: Refusal| refusal.to_string();
+    match command {
+        StatusCommand::SeriesBegin { file, preview } => {
+            let plan = plan(gateway, *file)?;
+            if preview {
+                return foresee_series(gateway, renderer, author, None, Some(plan), &Texts::default()).await;
+            }
+            let series = gateway.begin_series(author, plan, Publication::default()).await.map_err(told)?;
+            Ok(json!({ "series": series.id, "revision": series.revision }))
+        }
+        StatusCommand::SeriesChange { id, file, reason, preview } => {
+            let plan = plan(gateway, *file)?;
+            if preview {
+                return foresee_series(gateway, renderer, author, Some(id), Some(plan), &reason).await;
+            }
+            let series = gateway.change_series(author, id, plan, &reason, None).await.map_err(told)?;
+            Ok(json!({ "series": series.id, "revision": series.revision }))
+        }
+        StatusCommand::SeriesEnd { id, reason, preview } => {
+            if preview {
+                return foresee_series(gateway, renderer, author, Some(id), None, &reason).await;
+            }
+            let series = gateway.end_series(author, id, &reason).await.map_err(told)?;
+            Ok(json!({ "series": series.id, "ended": series.ended }))
+        }
+        StatusCommand::SeriesList => Ok(json!(gateway.all_series().await.map_err(told)?)),
+        _ => Err("not a command about series".into()),
     }
 }
 
@@ -172,7 +217,7 @@ pub async fn figures(gateway: &Gateway) -> Result<Value, String> {
     }))
 }
 
-/// Components, groups and series.
+/// Components and groups.
 async fn region(gateway: &Gateway, author: &Author, command: StatusCommand) -> Result<Value, String> {
     let told = |refusal: Refusal| refusal.to_string();
     match command {
@@ -200,21 +245,6 @@ async fn region(gateway: &Gateway, author: &Author, command: StatusCommand) -> R
             Ok(json!({ "group": slug, "removed": true }))
         }
         StatusCommand::GroupList => Ok(json!(gateway.board().groups)),
-        StatusCommand::SeriesBegin { file } => {
-            let plan = plan(gateway, *file)?;
-            let series = gateway.begin_series(author, plan, Publication::default()).await.map_err(told)?;
-            Ok(json!({ "series": series.id, "revision": series.revision }))
-        }
-        StatusCommand::SeriesChange { id, file, reason } => {
-            let plan = plan(gateway, *file)?;
-            let series = gateway.change_series(author, id, plan, &reason, None).await.map_err(told)?;
-            Ok(json!({ "series": series.id, "revision": series.revision }))
-        }
-        StatusCommand::SeriesEnd { id, reason } => {
-            let series = gateway.end_series(author, id, &reason).await.map_err(told)?;
-            Ok(json!({ "series": series.id, "ended": series.ended }))
-        }
-        StatusCommand::SeriesList => Ok(json!(gateway.all_series().await.map_err(told)?)),
         _ => Err("not a command about services".into()),
     }
 }
@@ -223,9 +253,32 @@ async fn foresee(gateway: &Gateway, renderer: &Renderer, author: &Author, act: &
     let told = |refusal: Refusal| refusal.to_string();
     let event = gateway.preview(author, act).await.map_err(told)?.event;
     let recipients = gateway.count_recipients(&event).await.map_err(told)?;
+    foreseen(renderer, &event, &recipients)
+}
+
+async fn foresee_series(
+    gateway: &Gateway,
+    renderer: &Renderer,
+    author: &Author,
+    id: Option<Uuid>,
+    plan: Option<Plan>,
+    reason: &Texts,
+) -> Result<Value, String> {
+    let preview = gateway.preview_series(author, id, plan, reason).await.map_err(|refusal| refusal.to_string())?;
+    let first = preview.event.as_ref().map(|event| foreseen(renderer, event, &preview.recipients)).transpose()?;
+    Ok(json!({
+        "state": "series-preview",
+        "planned": preview.planned,
+        "changed": preview.changed,
+        "cancelled": preview.cancelled,
+        "first": first,
+    }))
+}
+
+fn foreseen(renderer: &Renderer, event: &Event, recipients: &Matching) -> Result<Value, String> {
     let names = event.components.iter().map(|component| &component.name.sv);
     let mail = |language| -> Result<Value, String> {
-        let mail = renderer.notice(&event, language).map_err(|error| error.to_string())?;
+        let mail = renderer.notice(event, language).map_err(|error| error.to_string())?;
         Ok(json!({ "subject": mail.subject, "text": mail.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…") }))
     };
     let mail = json!({ "sv": mail(Language::Sv)?, "en": mail(Language::En)? });

@@ -43,7 +43,7 @@ pub fn run() -> Exit {
         Command::Run { config } => run_gateway(&config),
         Command::ServeSnapshot { config, standby } => serve_snapshot(&config, standby),
         Command::RenewSnapshot { config, send, send_seconds } => on_runtime(async move {
-            let how = offline::Offline { send: send.then_some(Duration::from_secs(send_seconds)) };
+            let how = offline::Offline::Tell { send: send.then_some(Duration::from_secs(send_seconds)) };
             offline::work(&config, how, async |_, _| Ok(())).await.err().unwrap_or(Exit::Ok)
         }),
         Command::Check { what } => match what {

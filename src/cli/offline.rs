@@ -21,9 +21,12 @@ const SYSTEMD: &str = "/run/systemd/system";
 
 /// How a command works without a gateway.
 #[derive(Debug, Clone, Copy)]
-pub struct Offline {
-    /// How long what is owed may take to go out; none leaves it for the gateway.
-    pub send: Option<Duration>,
+pub enum Offline {
+    /// Nobody is told anything.
+    Read,
+    /// The copy of the public pages is renewed afterwards. With a time for it, what is owed is sent; else it is left for
+    /// the gateway.
+    Tell { send: Option<Duration> },
 }
 
 /// The configuration, once this process can read the master key. An `Err(Exit::Ok)` means that another run of the
@@ -37,7 +40,7 @@ pub fn with_key(path: &Path) -> Result<Config, Exit> {
     Ok(config)
 }
 
-/// Does `act` on `common`, renews the copy of the public pages, and sends what is owed if asked to.
+/// Does `act` on `common`, and what follows from it.
 pub async fn work(
     path: &Path,
     how: Offline,
@@ -45,9 +48,9 @@ pub async fn work(
 ) -> Result<(), Exit> {
     let config = with_key(path)?;
     let mut offline = daemon::Offline::open(&config).await.map_err(|error| fault(&error))?;
-    let done = match act(&offline.gateway, &offline.renderer).await {
-        Ok(()) => give_out(&mut offline, how.send).await,
-        Err(exit) => Err(exit),
+    let done = match (act(&offline.gateway, &offline.renderer).await, how) {
+        (Ok(()), Offline::Tell { send }) => give_out(&mut offline, send).await,
+        (done, _) => done,
     };
     offline.close().await;
     done

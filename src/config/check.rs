@@ -70,8 +70,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let operators = operators(scrutiny, &file.trust.operators_addresses);
     let portal = portal_door(scrutiny, base, file.portal);
     let sessions = sessions(scrutiny, &file.staff);
-    let file::StaffDoor { listen, certificate, key, connections_max, card_compat, .. } = file.staff;
-    let staff = door(scrutiny, base, file::Door { listen, certificate, key, connections_max, card_compat });
+    let staff = staff_door(scrutiny, base, file.staff);
     let public = public_door(scrutiny, base, file.public);
     let crl_cache = base.join(&file.data_dir).join("crl-cache");
     let revocation = revocation::settings(scrutiny, &file.trust.revocation, crl_cache.clone());
@@ -191,6 +190,11 @@ fn door(scrutiny: &mut Scrutiny, base: &Path, door: file::Door) -> Option<DoorSe
         card_compat: door.card_compat.is_some_and(Spanned::into_inner),
     };
     Some(DoorSettings { listen: listen.ok()?, tls, connections_max })
+}
+
+fn staff_door(scrutiny: &mut Scrutiny, base: &Path, staff: file::StaffDoor) -> Option<DoorSettings> {
+    let file::StaffDoor { listen, certificate, key, connections_max, card_compat, .. } = staff;
+    door(scrutiny, base, file::Door { listen, certificate, key, connections_max, card_compat })
 }
 
 fn sessions(scrutiny: &mut Scrutiny, staff: &file::StaffDoor) -> SessionLimits {

@@ -27,7 +27,7 @@ use self::clock::SteeredClock;
 pub use self::clock::SystemClock;
 use self::connected::Connected;
 pub use self::fallback::serve_snapshot;
-use self::parts::{facts, fanout, open_doors, outbox_settings, own_name};
+use self::parts::{api, facts, fanout, open_doors, outbox_settings, own_name};
 use self::publishing::{live_of, publisher};
 use self::renewal::Renewal;
 use self::trust::TrustState;
@@ -37,14 +37,11 @@ use crate::admit::Limits;
 use crate::config::{Config, MasterKeyPlace, Mode};
 use crate::crypto::CryptoError;
 use crate::domain::time::Clock;
-use crate::http::Api;
 use crate::http::connection::Drain;
 use crate::http::live::Live;
-use crate::http::session::Sessions;
 use crate::http::shelf::Shelf;
 use crate::identity::TrustError;
 use crate::jobs;
-use crate::jobs::leavings::Leavings;
 use crate::jobs::probes::Prober;
 use crate::jobs::revocation::Fetcher;
 use crate::mail::{Mailer, MailerError};
@@ -209,18 +206,7 @@ impl Daemon {
             tracing::error!(event = "publish.failed", %error, "the public pages are not renewed everywhere");
         }
         let connected = Arc::<Connected>::default();
-        let api = Arc::new(Api {
-            gateway: gateway.clone(),
-            limits: limits.clone(),
-            renderer: renderer.clone(),
-            shelf,
-            live: live.clone(),
-            sessions: Sessions::new(config.sessions)?,
-            hang_up: {
-                let connected = connected.clone();
-                Arc::new(move |certificate| connected.hang_up(certificate))
-            },
-        });
+        let api = api(&config, &gateway, &limits, &renderer, (&shelf, &live), &connected)?;
         let (doors, addresses) = open_doors(&config, &trust, &limits, &api, &connected)?;
         let settings = outbox_settings(&config);
         let fanout = fanout(&config, &gateway, &mailer, &renderer);
@@ -244,10 +230,7 @@ impl Daemon {
         };
         let admin = admin::bind(&config.admin_socket)
             .map_err(|source| StartError::Admin { path: config.admin_socket.clone(), source })?;
-        let leavings = Leavings::new(config.leavings_dir());
-        if let Err(error) = jobs::leavings::take_up(&gateway, &leavings).await {
-            tracing::error!(event = "leavings.failed", %error, "who left while the gateway was down cannot be read");
-        }
+        let leavings = jobs::leavings::begin(&gateway, config.leavings_dir()).await;
         let (stop_doors, stopped) = watch::channel(false);
         let (stop_outbox, outbox_stopped) = watch::channel(false);
         let drain = Arc::<Drain>::default();

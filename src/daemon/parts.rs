@@ -11,7 +11,10 @@ use crate::admin;
 use crate::admit::{Limits, Places};
 use crate::config::{Config, DoorSettings};
 use crate::domain::status::probe::target::HttpTarget;
+use crate::http::live::Live;
 use crate::http::request::Door;
+use crate::http::session::Sessions;
+use crate::http::shelf::Shelf;
 use crate::http::{self, Api};
 use crate::mail::Mailer;
 use crate::net::{ClientAuth, Listener, ServerTls};
@@ -19,6 +22,27 @@ use crate::outbox;
 use crate::outbox::fanout::{Fanout, LetterSettings};
 use crate::render::Renderer;
 use crate::usecase::Gateway;
+
+/// What the doors answer requests with.
+pub fn api(
+    config: &Config,
+    gateway: &Arc<Gateway>,
+    limits: &Arc<Limits>,
+    renderer: &Arc<Renderer>,
+    (shelf, live): (&Arc<Shelf>, &Arc<Live>),
+    connected: &Arc<Connected>,
+) -> Result<Arc<Api>, StartError> {
+    let connected = connected.clone();
+    Ok(Arc::new(Api {
+        gateway: gateway.clone(),
+        limits: limits.clone(),
+        renderer: renderer.clone(),
+        shelf: shelf.clone(),
+        live: live.clone(),
+        sessions: Sessions::new(config.sessions)?,
+        hang_up: Arc::new(move |certificate| connected.hang_up(certificate)),
+    }))
+}
 
 pub fn open_doors(
     config: &Config,

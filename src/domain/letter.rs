@@ -43,6 +43,8 @@ pub enum LetterKind {
     TicketMessage,
     /// To the operators: certificates or issuers end soon.
     ExpiresSoon,
+    /// To who promised an update of an incident, and to the support: it has not come.
+    PromiseBroken,
     /// To a subscriber: what happened since the last one. Comes complete, not from a template of its own.
     Digest,
     /// To a new subscriber: what goes on. Comes complete, as a digest does.
@@ -51,7 +53,7 @@ pub enum LetterKind {
 
 impl LetterKind {
     /// Those that are made from their templates when they are sent.
-    pub const ALL: [LetterKind; 15] = [
+    pub const ALL: [LetterKind; 16] = [
         LetterKind::AnswerWaits,
         LetterKind::QuestionWaits,
         LetterKind::NewCase,
@@ -67,6 +69,7 @@ impl LetterKind {
         LetterKind::TicketGiven,
         LetterKind::TicketMessage,
         LetterKind::ExpiresSoon,
+        LetterKind::PromiseBroken,
     ];
 
     /// The name of its templates.
@@ -87,6 +90,7 @@ impl LetterKind {
             LetterKind::TicketGiven => "ticket-given",
             LetterKind::TicketMessage => "ticket-message",
             LetterKind::ExpiresSoon => "expires-soon",
+            LetterKind::PromiseBroken => "promise-broken",
             LetterKind::Digest => "digest",
             LetterKind::OpenNow => "open-now",
         }

@@ -78,6 +78,8 @@ use super::wire::{case, faq, notice, portal, region, status, status_view, subscr
     status::PutGroup,
     status_view::StatusOutcome,
     status_view::WirePreview,
+    status_view::WireSeriesPreview,
+    status_view::WireWindow,
     status_view::WireRecipients,
     status_view::WireMail,
     status_view::WireAffected,

@@ -83,16 +83,27 @@ pub async fn take_up(gateway: &Gateway, leavings: &Leavings) -> io::Result<usize
     Ok(left)
 }
 
+/// Takes up what lies there, before anything is sent; what comes later is `run`'s.
+pub async fn begin(gateway: &Gateway, dir: PathBuf) -> Leavings {
+    let leavings = Leavings::new(dir);
+    look(gateway, &leavings).await;
+    leavings
+}
+
+async fn look(gateway: &Gateway, leavings: &Leavings) {
+    match take_up(gateway, leavings).await {
+        Ok(0) => {}
+        Ok(left) => tracing::info!(event = "leavings.taken-up", left, "people left while the gateway was down"),
+        Err(error) => {
+            tracing::error!(event = "leavings.failed", %error, "who left while the gateway was down cannot be read");
+        }
+    }
+}
+
 /// Works until told to stop.
 pub async fn run(gateway: Arc<Gateway>, leavings: Leavings, mut stop: watch::Receiver<bool>) {
     loop {
-        match take_up(&gateway, &leavings).await {
-            Ok(0) => {}
-            Ok(left) => tracing::info!(event = "leavings.taken-up", left, "people left while the gateway was down"),
-            Err(error) => {
-                tracing::error!(event = "leavings.failed", %error, "who left while the gateway was down cannot be read");
-            }
-        }
+        look(&gateway, &leavings).await;
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             _ = stop.changed() => return,

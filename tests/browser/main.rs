@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::Gateway;
+use common::{Gateway, received};
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 const NAME: &str = "people_read_and_use_the_pages_in_a_real_browser";
@@ -26,12 +26,20 @@ fn people_read_and_use_the_pages_in_a_real_browser() {
         (Err(why), _) | (_, Err(why)) => return skip(&why),
     };
     let gateway = Gateway::start();
+    // Something waits in the staff's inbox.
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        for key in ["1", "2"] {
+            received(&gateway.portal(), key).await;
+        }
+    });
     let told = Command::new("node")
         .args(["--test", "--test-reporter=spec", "pages.mjs"])
         .current_dir(scratch.path())
         .env("BUDKAVLE_BINARY", env!("CARGO_BIN_EXE_budkavle"))
         .env("BUDKAVLE_CONFIG", gateway.region.config())
         .env("BUDKAVLE_URL", format!("https://localhost:{}", gateway.public_door.port()))
+        .env("BUDKAVLE_STAFF_URL", format!("https://localhost:{}", gateway.staff_door.port()))
+        .env("BUDKAVLE_CARDS", gateway.region.path("cards"))
         .env("BUDKAVLE_MAIL", gateway.region.path("mail"))
         .env("BUDKAVLE_CHROMIUM", chromium)
         .output()

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 
 const { BUDKAVLE_BINARY, BUDKAVLE_CONFIG, BUDKAVLE_URL: url, BUDKAVLE_MAIL, BUDKAVLE_SHOTS, BUDKAVLE_CHROMIUM } = process.env;
+const { BUDKAVLE_STAFF_URL: staff, BUDKAVLE_CARDS: cards } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
 const editions = ['', '/en', '/invanare', '/en/invanare'];
@@ -46,7 +47,7 @@ async function open(path, options = {}) {
   const page = await contexts.get(key).newPage();
   page.told = [];
   page.on('console', (said) => said.type() === 'error' && page.told.push(said.text()));
-  const answer = await page.goto(url + path);
+  const answer = await page.goto(new URL(path, url).href);
   page.status = answer.status();
   return page;
 }
@@ -416,5 +417,82 @@ test('somebody reports an urgent fault and follows it, by keyboard alone', async
     await send();
     await page.getByText('Nu kom ett fram.').waitFor();
     await inFlow(page, 'fault-3-ticket');
+  });
+});
+
+/** With a card: the certificate that its holder chooses. */
+function card(name, options = {}) {
+  return { clientCertificates: [{ origin: staff, certPath: `${cards}/${name}.pem`, keyPath: `${cards}/${name}.key` }], ...options };
+}
+
+test('somebody logs in with a card, sees what waits, chooses letters and logs out, by keyboard alone', async () => {
+  await at(`${staff}/`, card('receiver'), async (page) => {
+    const press = async (selector) => {
+      await tabTo(page, selector);
+      await focusIsSeen(page);
+      await page.keyboard.press('Enter');
+    };
+    const step = async (heading, name) => {
+      assert.match(await page.locator('h1').innerText(), heading);
+      const wide = [];
+      for (const width of [320, ...widths]) {
+        await page.setViewportSize({ width, height: 800 });
+        if (await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)) wide.push(width);
+        await picture(page, `staff-${name}-${width}`);
+      }
+      assert.deepEqual(wide, [], name);
+      const small = await page.evaluate(() => [...document.querySelectorAll('nav a, main li a, button, .button, .choice label, input:not([type=hidden], [type=radio], [type=checkbox])')]
+        .filter((one) => one.offsetParent !== null && one.getBoundingClientRect().height < 43.5).map((one) => one.outerHTML));
+      assert.deepEqual(small, [], name);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await inFlow(page, `staff-${name}-dark`);
+      await page.emulateMedia({ colorScheme: 'light' });
+      await inFlow(page, `staff-${name}`);
+    };
+    await step(/Logga in/, '1-log-in');
+    await press('main button');
+    await page.getByRole('heading', { name: 'Inkorg' }).waitFor();
+    await step(/Anna/, '2-start');
+    assert.ok(await page.getByRole('table', { name: 'Att fördela' }).getByText('Förnya recept').isVisible());
+    const kept = (await page.context().cookies()).map(({ name, secure, httpOnly, sameSite }) => ({ name, secure, httpOnly, sameSite }));
+    assert.deepEqual(kept, [{ name: '__Host-budkavle', secure: true, httpOnly: true, sameSite: 'Strict' }]);
+    await press('nav a[href="/installningar"]');
+    await page.waitForURL('**/installningar');
+    await step(/Brev till mig/, '3-letters');
+    await tabTo(page, '#epost');
+    await page.keyboard.type('anna.test');
+    await press('main button');
+    await page.locator('.errors').waitFor();
+    assert.ok(await page.locator('.errors').evaluate((box) => box === document.activeElement), 'the list of errors has the focus');
+    await step(/Brev till mig/, '4-errors');
+    await tabTo(page, '#epost');
+    await page.keyboard.press('Control+A');
+    await page.keyboard.type('anna@example.test');
+    await press('main button');
+    await page.getByText('Dina val är sparade').waitFor();
+    await step(/Brev till mig/, '5-saved');
+    await press('nav a[lang=en]');
+    await page.waitForURL('**/en/installningar');
+    await step(/Letters to me/, '6-english');
+    await press('header form button');
+    await page.getByText('Take the card out').waitFor();
+    await step(/You are logged out/, '7-logged-out');
+    assert.deepEqual(await page.context().cookies(), []);
+    await press('main a');
+    await page.waitForURL('**/en');
+    assert.match(await page.locator('h1').innerText(), /Log in/);
+    assert.deepEqual(page.told.filter((said) => !said.includes('status of 422')), []);
+  });
+});
+
+test('who comes to a staff page without a session is led to the log-in, and may go back to it from a refusal', async () => {
+  await at(`${staff}/arende/1`, card('handler'), async (page) => {
+    assert.equal(new URL(page.url()).pathname, '/');
+    const refused = await page.goto(`${staff}/installningar`);
+    assert.equal(refused.status(), 401);
+    await inFlow(page, 'staff-refused');
+    await tabTo(page, 'main .button');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Logga in med SITHS-kort' }).waitFor();
   });
 });

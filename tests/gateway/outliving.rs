@@ -220,6 +220,16 @@ async fn an_incident_is_told_and_mailed_while_the_gateway_is_down_and_the_gatewa
     let said = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(told.status.success() && said.contains("Published: "), "{said}{}", String::from_utf8_lossy(&told.stderr));
     let id = said.split(&[' ', ','][..]).nth(1).unwrap().to_owned();
+    // It can be read there, too, before anybody goes on with it.
+    for read in
+        [&["incident", "list"][..], &["incident", "show", &id], &["maintenance", "list", "--all"], &["pending", "list"]]
+    {
+        let listed = budkavle(&[read, &["--offline", "--json", "--config", &config]].concat());
+        let told = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(listed.status.success(), "{read:?}: {}", String::from_utf8_lossy(&listed.stderr));
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told.to_string().contains(&id), read[0] == "incident", "{read:?}: {told}");
+    }
     // Sent before the command came back: no gateway runs that could have done it.
     let letters =
         fs::read_dir(region.path("mail")).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());

@@ -327,3 +327,40 @@ async fn a_clock_is_moved_forwards_only() {
     let back = gateway.operate(&["clock", "set", "2020-01-01T00:00:00Z"]);
     assert!(text(&back.stderr).contains("forwards only"), "{back:?}");
 }
+
+#[tokio::test]
+async fn a_series_is_shown_before_it_is_begun_with_its_windows_and_who_would_hear_of_them() {
+    let gateway = in_2031();
+    let support = gateway.card("support");
+    let list = gateway.region.path("subscribers.csv");
+    std::fs::write(&list, "address,language,targets,dailyAt\ntolvan@example.test,sv,all,\n").unwrap();
+    let import = ["subscriber", "import", list.to_str().unwrap(), "--source", "test", "--confirmed"];
+    assert!(gateway.operate(&import).status.success());
+    let mut plan = series();
+    for (member, value) in [("first", json!("2031-10-14")), ("nth", json!(null)), ("every", json!(1))] {
+        plan[member] = value;
+    }
+    let seen = support.post("/v1/status/series?preview=true", &plan).await.expect(200).json();
+    // Tuesdays of the next 35 days: 14, 21 and 28 October, 4 November.
+    assert_eq!(seen["planned"].as_array().unwrap().len(), 4, "{seen}");
+    assert_eq!(seen["planned"][2], json!({ "from": "2031-10-28T21:00:00Z", "until": "2031-10-28T22:00:00Z" }));
+    assert_eq!((&seen["event"]["recipients"]["atOnce"], &seen["changed"]), (&json!(1), &json!(0)));
+    assert_eq!(seen["firstMailAt"], "2031-10-07T20:00:00Z");
+    assert_eq!(support.get("/v1/status/series").await.expect(200).json()["items"], json!([]), "nothing was done");
+
+    let begun = support.post("/v1/status/series", &plan).await.expect(201);
+    let path = begun.header("location").to_owned();
+    until("its windows are planned", Duration::from_secs(10), async || {
+        let listed = support.get("/v1/status/maintenances").await.expect(200).json();
+        (listed["items"].as_array().unwrap().len() == 4).then_some(())
+    })
+    .await;
+    let reason = json!({ "body": { "sv": "Behövs inte mer." } });
+    let seen = support.post(&format!("{path}/ending?preview=true"), &reason).await.expect(200).json();
+    assert_eq!((&seen["cancelled"], &seen["planned"]), (&json!(4), &json!([])), "{seen}");
+    let id = path.rsplit('/').next().unwrap();
+    let told = text(&gateway.operate(&["series", "end", id, "--text", "Slut.", "--preview"]).stdout);
+    assert!(told.contains("0 windows would be scheduled now, 0 changed, 4 cancelled"), "{told}");
+    let listed = support.get("/v1/status/maintenances").await.expect(200).json();
+    assert!(listed["items"].as_array().unwrap().iter().all(|one| one["status"] == "scheduled"), "{listed}");
+}

@@ -72,7 +72,8 @@ Files:
 {files}
 Each card is a .pem and .key for programs and a .p12 (password: demo) for a
 browser. A .pem holds the certificate and the authority that issued it, roots
-left out. The cards to be refused break one rule each; the answer names it.
+left out. The cards to be refused break one rule each; the answer names it. With
+receiver.p12 in a browser, https://localhost:{staff}/ has pages to log in at.
 
 Five things to try
 ------------------

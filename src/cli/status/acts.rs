@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Act as Typed, ComponentAct, ComponentFlags, Correction, GroupAct, IncidentAct, IncidentFlags, MaintenanceAct,
-    PendingAct, SeriesAct, Step, Telling, Wanted,
+    Act as Typed, Ask, ComponentAct, ComponentFlags, Correction, GroupAct, IncidentAct, IncidentFlags, MaintenanceAct,
+    PendingAct, Reading, SeriesAct, Step, Telling, Wanted,
 };
 use crate::admin::status::{ComponentPatch, NamedAffected, SeriesFile, StatusCommand};
 use crate::cli::offline::{self, Offline};
@@ -38,7 +38,7 @@ pub fn told(typed: Typed) -> Wanted {
         Typed::Incident(act) => incident(act),
         Typed::Maintenance(act) => maintenance(act),
         Typed::Series(act) => series(act),
-        Typed::Pending(PendingAct::List(ask)) => Ok((vec![StatusCommand::PendingList], ask)),
+        Typed::Pending(PendingAct::List(reading)) => Ok((vec![StatusCommand::PendingList], reading.ask())),
         Typed::Pending(PendingAct::TakeBack { id, ask }) => Ok((vec![StatusCommand::TakeBack { id }], ask)),
         // Not about services: it is sent by itself.
         Typed::Clock(_) => Err(Exit::Usage),
@@ -143,8 +143,8 @@ fn incident(act: IncidentAct) -> Wanted {
             let withdraw = Withdraw { id, seen: None, body: telling.body()? };
             telling.publish(Act::WithdrawIncident(withdraw), vec![])
         }
-        IncidentAct::List { all, ask } => Ok((vec![StatusCommand::IncidentList { all }], ask)),
-        IncidentAct::Show { id, ask } => Ok((vec![StatusCommand::Show { id }], ask)),
+        IncidentAct::List { all, reading } => Ok((vec![StatusCommand::IncidentList { all }], reading.ask())),
+        IncidentAct::Show { id, reading } => Ok((vec![StatusCommand::Show { id }], reading.ask())),
     }
 }
 
@@ -207,8 +207,8 @@ fn maintenance(act: MaintenanceAct) -> Wanted {
             let (correct, telling) = corrected(correction)?;
             telling.publish(Act::CorrectMaintenance(correct), vec![])
         }
-        MaintenanceAct::List { all, ask } => Ok((vec![StatusCommand::MaintenanceList { all }], ask)),
-        MaintenanceAct::Show { id, ask } => Ok((vec![StatusCommand::Show { id }], ask)),
+        MaintenanceAct::List { all, reading } => Ok((vec![StatusCommand::MaintenanceList { all }], reading.ask())),
+        MaintenanceAct::Show { id, reading } => Ok((vec![StatusCommand::Show { id }], reading.ask())),
     }
 }
 
@@ -217,16 +217,25 @@ fn series(act: SeriesAct) -> Wanted {
         region::read_json::<SeriesFile>(file).map(Box::new).map_err(|error| unfit(&error.to_string()))
     };
     Ok(match act {
-        SeriesAct::Begin { file, ask } => (vec![StatusCommand::SeriesBegin { file: read(&file)? }], ask),
-        SeriesAct::Change { id, file, text, text_en, ask } => {
-            let reason = texts(text, text_en);
-            (vec![StatusCommand::SeriesChange { id, file: read(&file)?, reason }], ask)
+        SeriesAct::Begin { file, preview, ask } => {
+            (vec![StatusCommand::SeriesBegin { file: read(&file)?, preview }], ask)
         }
-        SeriesAct::End { id, text, text_en, ask } => {
-            (vec![StatusCommand::SeriesEnd { id, reason: texts(text, text_en) }], ask)
+        SeriesAct::Change { id, file, text, text_en, preview, ask } => {
+            let reason = texts(text, text_en);
+            (vec![StatusCommand::SeriesChange { id, file: read(&file)?, reason, preview }], ask)
+        }
+        SeriesAct::End { id, text, text_en, preview, ask } => {
+            (vec![StatusCommand::SeriesEnd { id, reason: texts(text, text_en), preview }], ask)
         }
         SeriesAct::List(ask) => (vec![StatusCommand::SeriesList], ask),
     })
+}
+
+impl Reading {
+    fn ask(self) -> Ask {
+        let Reading { offline, ask } = self;
+        Ask { offline: offline.then_some(Offline::Read), ..ask }
+    }
 }
 
 impl Telling {
@@ -256,7 +265,7 @@ impl Telling {
             if hold.is_some_and(|seconds| seconds > 0) {
                 return Err(usage("nobody is there to publish what is held: with --offline it is told at once"));
             }
-            (hold, ask.offline) = (Some(0), Some(Offline { send: self.send.then_some(SEND) }));
+            (hold, ask.offline) = (Some(0), Some(Offline::Tell { send: self.send.then_some(SEND) }));
         }
         Ok((vec![StatusCommand::Publish { wanted: Box::new(wanted), affected, keep_status, hold, preview }], ask))
     }

@@ -124,6 +124,16 @@ pub struct Telling {
     ask: Ask,
 }
 
+/// Where it is read.
+#[derive(Args)]
+pub struct Reading {
+    /// While the gateway is down: from the store itself.
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    ask: Ask,
+}
+
 #[derive(Args)]
 pub struct IncidentFlags {
     /// SLUG=STATUS: operational, degraded_performance, partial_outage or major_outage. Repeat.
@@ -207,13 +217,13 @@ pub enum IncidentAct {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        ask: Ask,
+        reading: Reading,
     },
     /// One with its updates.
     Show {
         id: Uuid,
         #[command(flatten)]
-        ask: Ask,
+        reading: Reading,
     },
 }
 
@@ -304,13 +314,13 @@ pub enum MaintenanceAct {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        ask: Ask,
+        reading: Reading,
     },
     /// One with its updates.
     Show {
         id: Uuid,
         #[command(flatten)]
-        ask: Ask,
+        reading: Reading,
     },
 }
 
@@ -328,6 +338,9 @@ pub enum SeriesAct {
     /// Plan maintenances that come again, as the JSON file says.
     Begin {
         file: PathBuf,
+        /// Show what would happen and do nothing.
+        #[arg(long)]
+        preview: bool,
         #[command(flatten)]
         ask: Ask,
     },
@@ -339,6 +352,9 @@ pub enum SeriesAct {
         text: String,
         #[arg(long)]
         text_en: Option<String>,
+        /// Show what would happen and do nothing.
+        #[arg(long)]
+        preview: bool,
         #[command(flatten)]
         ask: Ask,
     },
@@ -349,6 +365,9 @@ pub enum SeriesAct {
         text: String,
         #[arg(long)]
         text_en: Option<String>,
+        /// Show what would happen and do nothing.
+        #[arg(long)]
+        preview: bool,
         #[command(flatten)]
         ask: Ask,
     },
@@ -359,7 +378,7 @@ pub enum SeriesAct {
 #[derive(Subcommand)]
 pub enum PendingAct {
     /// What is held, and what could not be published.
-    List(Ask),
+    List(Reading),
     /// Take it back before anybody is told.
     TakeBack {
         id: Uuid,

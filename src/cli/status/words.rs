@@ -24,7 +24,8 @@ pub fn sentences(value: &Value) -> Option<String> {
         ),
         "known" => format!("Published before: {id}, revision {}.", value["revision"]),
         "taken-back" => format!("Taken back: {} of {id}. Nobody was told.", text("act")),
-        "preview" => preview(value),
+        "preview" => format!("Nothing was done. {}", preview(value)),
+        "series-preview" => series_preview(value),
         _ => return None,
     })
 }
@@ -42,6 +43,33 @@ fn not_mailed(value: &Value, otherwise: &str) -> String {
     }
 }
 
+/// Windows that a series' preview names; more are counted.
+const WINDOWS_NAMED: usize = 10;
+
+fn series_preview(value: &Value) -> String {
+    let count = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let planned: Vec<&Value> = value["planned"].as_array().into_iter().flatten().collect();
+    let mut text = format!(
+        "Nothing was done. {} windows would be scheduled now, {} changed, {} cancelled.\n",
+        planned.len(),
+        count("changed"),
+        count("cancelled")
+    );
+    for window in planned.iter().take(WINDOWS_NAMED) {
+        let at = |name: &str| window.get(name).and_then(Value::as_str)?.parse::<Timestamp>().ok();
+        if let (Some(from), Some(until)) = (at("from"), at("until")) {
+            text.push_str(&format!("  {}\n", swedish_time::range_with_zone(from, until, Language::En)));
+        }
+    }
+    if planned.len() > WINDOWS_NAMED {
+        text.push_str(&format!("  and {} more\n", planned.len() - WINDOWS_NAMED));
+    }
+    if let Some(first) = value.get("first").filter(|first| first.is_object()) {
+        text.push_str(&format!("\nThe first of these. {}", preview(first)));
+    }
+    text
+}
+
 fn preview(value: &Value) -> String {
     let kind = match &value["kind"] {
         Value::String(kind) => kind.clone(),
@@ -57,16 +85,20 @@ fn preview(value: &Value) -> String {
         figure("inSwedish"),
         figure("inEnglish")
     );
-    let mut text = format!("Nothing was done. It would be told as {kind}: {title} ({}).\n", names.join(", "));
-    if value["mailed"] == true {
+    let mut text = format!("It would be told as {kind}: {title} ({}).\n", names.join(", "));
+    let is_mailed = value["mailed"] == true;
+    if !is_mailed {
+        text.push_str(&not_mailed(value, "Nobody would be mailed."));
+    }
+    let heard = figure("atOnce") + figure("digest") > 0;
+    if is_mailed || heard {
+        text.push_str(if is_mailed { "" } else { "\n" });
         let part = |name: &str| value.pointer(&format!("/mail/{name}")).and_then(Value::as_str).unwrap_or_default();
         text.push_str(&format!("Mailed to {count}"));
         for language in ["sv", "en"] {
             let (subject, said) = (part(&format!("{language}/subject")), part(&format!("{language}/text")));
             text.push_str(&format!("\n\n[{language}] {subject}\n\n{}", said.trim_end()));
         }
-    } else {
-        text.push_str(&not_mailed(value, "Nobody would be mailed."));
     }
     text
 }

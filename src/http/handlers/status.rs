@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use super::super::Api;
 use super::super::problem::Problem;
@@ -14,10 +15,13 @@ use super::super::wire::status::{
 };
 use super::super::wire::status_view::{
     IncidentList, MaintenanceList, PendingList, SeriesList, StatusOutcome, WireIncident, WireMail, WireMaintenance,
-    WirePending, WireSeries,
+    WirePending, WireSeries, WireSeriesPreview,
 };
+use crate::domain::clinic::Texts;
 use crate::domain::language::Language;
 use crate::domain::status::act::Act;
+use crate::domain::status::event::Event;
+use crate::domain::status::recurrence::Plan;
 use crate::domain::status::subject::Subject;
 use crate::render::notices::{LEAVE_MARK, MANAGE_MARK};
 use crate::usecase::Refusal;
@@ -128,6 +132,9 @@ pub async fn series(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
 pub async fn begin_series(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let author = author(&call)?;
     let (plan, _) = call.read::<PutSeries>()?.plan(&reading(&api, &api.gateway.board()))?;
+    if wants_preview(&call)? {
+        return preview_series(&api, &author, None, Some(plan), &Texts::default()).await;
+    }
     let how = publication(&api, &call, &author, None)?;
     let series = api.gateway.begin_series(&author, plan, how).await?;
     let answer = Answer::created(&WireSeries::of(&series, &api.gateway.board())).etag(u64::from(series.revision));
@@ -141,12 +148,18 @@ pub async fn change_series(api: Arc<Api>, call: Call) -> Result<Answer, Problem>
         let (sv, en) = ("Skriv varför: de som har fått besked får veta det.", "Say why: who has been told is told.");
         Problem::new("missing-field").at("/reason", sv, en)
     })?;
+    if wants_preview(&call)? {
+        return preview_series(&api, &author(&call)?, Some(call.id()?), Some(plan), &reason).await;
+    }
     let changed = api.gateway.change_series(&author(&call)?, call.id()?, plan, &reason, seen(&call)?).await?;
     Ok(Answer::ok(&WireSeries::of(&changed, &api.gateway.board())).etag(u64::from(changed.revision)))
 }
 
 pub async fn end_series(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let reason = call.read::<PostReason>()?.texts();
+    if wants_preview(&call)? {
+        return preview_series(&api, &author(&call)?, Some(call.id()?), None, &reason).await;
+    }
     let ended = api.gateway.end_series(&author(&call)?, call.id()?, &reason).await?;
     Ok(Answer::ok(&WireSeries::of(&ended, &api.gateway.board())).etag(u64::from(ended.revision)))
 }
@@ -198,13 +211,30 @@ async fn go_on(api: &Api, call: &Call, act: Act, hold: Option<u32>) -> Result<An
 async fn preview(api: &Api, author: &Author, act: &Act) -> Result<Answer, Problem> {
     let preview = api.gateway.preview(author, act).await?;
     let recipients = api.gateway.count_recipients(&preview.event).await?;
-    let mut mails = Vec::new();
-    for language in [Language::Sv, Language::En].into_iter().filter(|_| preview.event.notify) {
-        let notice = api.renderer.notice(&preview.event, language).map_err(|_| Problem::new("internal"))?;
-        let text = notice.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…");
-        mails.push(WireMail { language: language.tag(), subject: notice.subject, text });
-    }
+    let mails = if preview.event.notify { mails(api, &preview.event)? } else { Vec::new() };
     Ok(Answer::ok(&StatusOutcome::preview(&preview, recipients, mails)))
+}
+
+async fn preview_series(
+    api: &Api,
+    author: &Author,
+    id: Option<Uuid>,
+    plan: Option<Plan>,
+    reason: &Texts,
+) -> Result<Answer, Problem> {
+    let preview = api.gateway.preview_series(author, id, plan, reason).await?;
+    let mails = preview.event.as_ref().map(|event| mails(api, event)).transpose()?.unwrap_or_default();
+    Ok(Answer::ok(&WireSeriesPreview::of(preview, mails)))
+}
+
+/// An event's mail in both languages, without anybody's own links.
+fn mails(api: &Api, event: &Event) -> Result<Vec<WireMail>, Problem> {
+    let mail = |language: Language| {
+        let notice = api.renderer.notice(event, language).map_err(|_| Problem::new("internal"))?;
+        let text = notice.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…");
+        Ok(WireMail { language: language.tag(), subject: notice.subject, text })
+    };
+    [Language::Sv, Language::En].into_iter().map(mail).collect()
 }
 
 pub(super) fn author(call: &Call) -> Result<Author, Problem> {

@@ -12,11 +12,11 @@ use crate::domain::clinic::Texts;
 use crate::domain::status::Audience;
 use crate::domain::status::board::Board;
 use crate::domain::status::component::{Component, ComponentStatus, Group};
-use crate::domain::status::event::EventKind;
+use crate::domain::status::event::{Event, EventKind};
 use crate::domain::status::recurrence::Series;
-use crate::domain::status::subject::{Affected, Impact, Incident, Maintenance, Update};
+use crate::domain::status::subject::{Affected, Impact, Incident, Maintenance, Update, Window};
 use crate::usecase::fanout::Matching;
-use crate::usecase::status::{Outcome, Pending, Preview};
+use crate::usecase::status::{Outcome, Pending, Preview, SeriesPreview};
 
 /// What became of an act: `published`, `held` until `publishAt`, `known` when the same request came before, or
 /// `preview` when nothing was done.
@@ -112,7 +112,6 @@ impl StatusOutcome {
     }
 
     pub fn preview(preview: &Preview, recipients: Matching, mails: Vec<WireMail>) -> StatusOutcome {
-        let Matching { at_once, digest, in_swedish, in_english } = recipients;
         let event = &preview.event;
         StatusOutcome {
             state: "preview",
@@ -122,15 +121,65 @@ impl StatusOutcome {
             pending: None,
             publish_at: None,
             first_mail_at: event.first_mail_at(),
-            event: Some(WirePreview {
-                kind: event.kind,
-                mailed: event.notify,
-                title: WireTexts::of(event.subject.title()),
-                components: event.components.iter().map(|component| WireTexts::of(&component.name)).collect(),
-                not_after: event.not_after,
-                recipients: WireRecipients { at_once, digest, in_swedish, in_english },
-                mails,
-            }),
+            event: Some(WirePreview::of(event, recipients, mails)),
+        }
+    }
+}
+
+impl WirePreview {
+    fn of(event: &Event, recipients: Matching, mails: Vec<WireMail>) -> WirePreview {
+        let Matching { at_once, digest, in_swedish, in_english } = recipients;
+        WirePreview {
+            kind: event.kind,
+            mailed: event.notify,
+            title: WireTexts::of(event.subject.title()),
+            components: event.components.iter().map(|component| WireTexts::of(&component.name)).collect(),
+            not_after: event.not_after,
+            recipients: WireRecipients { at_once, digest, in_swedish, in_english },
+            mails,
+        }
+    }
+}
+
+/// What a series, or its change or end, would come to; nothing was done.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WireSeriesPreview {
+    /// `preview`.
+    pub state: &'static str,
+    /// Would be scheduled now, as far as the region looks ahead.
+    pub planned: Vec<WireWindow>,
+    /// Of those scheduled before.
+    pub changed: usize,
+    pub cancelled: usize,
+    /// When subscribers first hear of the first of these, if not now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub first_mail_at: Option<Timestamp>,
+    /// The first of these as it would be told, and to how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<WirePreview>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireWindow {
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+}
+
+impl WireSeriesPreview {
+    pub fn of(preview: SeriesPreview, mails: Vec<WireMail>) -> WireSeriesPreview {
+        let SeriesPreview { planned, changed, cancelled, event, recipients } = preview;
+        let window = |window: Window| WireWindow { from: window.from, until: window.until };
+        WireSeriesPreview {
+            state: "preview",
+            planned: planned.into_iter().map(window).collect(),
+            changed,
+            cancelled,
+            first_mail_at: event.as_ref().and_then(Event::first_mail_at),
+            event: event.map(|event| WirePreview::of(&event, recipients, mails)),
         }
     }
 }

@@ -94,7 +94,9 @@ impl Gateway {
                     "the update that was promised has not come: write one with `budkavle incident update`"
                 );
                 let noted = Incident { lateness_alarmed: true, ..incident.clone() };
-                self.note(&before, Subject::Incident(noted)).await?;
+                let mut change = Change::new();
+                self.alarm(&mut change, incident)?;
+                self.note(change, &before, Subject::Incident(noted)).await?;
                 Ok(true)
             }
             Subject::Incident(_) => Ok(false),
@@ -123,15 +125,15 @@ impl Gateway {
                 "a planned window has passed and nobody has said that it began: start, change or cancel it"
             );
         }
-        self.note(before, Subject::Maintenance(next)).await?;
+        self.note(Change::new(), before, Subject::Maintenance(next)).await?;
         Ok(true)
     }
 
-    /// Keeps what the clock has noted; nobody is told. The caller holds the desk.
-    async fn note(&self, before: &At<Subject>, after: Subject) -> Result<(), Refusal> {
-        let mut change = Change::new();
+    /// Keeps what the clock has noted, with whatever the change holds already; no reader is told. The caller holds the
+    /// desk.
+    async fn note(&self, mut change: Change, before: &At<Subject>, after: Subject) -> Result<(), Refusal> {
         write_subject(&mut change, Some(before), &after);
-        self.common.commit(change).await?;
+        self.commit_common(change).await?;
         self.take_up(after, 0);
         Ok(())
     }

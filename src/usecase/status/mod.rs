@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `alarm` | letters about promises that were not kept |
 //! | `author` | who acts |
 //! | `publish` | an act at once: one change with record, event and log line |
 //! | `preview` | what an act would come to, and for how many |
@@ -12,6 +13,7 @@
 //! | `board` | the board in memory |
 //! | `records` | what is kept, by version |
 
+mod alarm;
 pub mod author;
 mod board;
 mod clock;
@@ -44,6 +46,7 @@ pub use self::components::{ComponentDraft, GroupDraft};
 pub use self::preview::Preview;
 pub use self::publish::{Outcome, Publication};
 pub use self::records::Pending;
+pub use self::series::SeriesPreview;
 
 /// The region's own rules of telling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

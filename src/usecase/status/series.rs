@@ -2,6 +2,7 @@
 //! as one that a person schedules; one can then be moved or cancelled without its series. A date's maintenance has
 //! its id from series and date, so that none is scheduled twice and a changed plan finds what it has announced.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
@@ -10,17 +11,33 @@ use super::board::get;
 use super::publish::{Publication, uuid_of};
 use crate::crypto::sha256;
 use crate::domain::clinic::Texts;
-use crate::domain::status::act::{Act, ChangeMaintenance, Withdraw};
+use crate::domain::status::act::{Act, ChangeMaintenance, ScheduleMaintenance, Withdraw};
+use crate::domain::status::event::Event;
 use crate::domain::status::fault::Fault;
 use crate::domain::status::recurrence::{Plan, Series};
-use crate::domain::status::subject::{Maintenance, MaintenanceStatus};
+use crate::domain::status::subject::{Maintenance, MaintenanceStatus, Window};
 use crate::store::record::encode;
 use crate::store::{Change, key};
 use crate::usecase::catalog::{At, read_all};
+use crate::usecase::fanout::Matching;
 use crate::usecase::{Gateway, Refusal};
 
 /// Series of a region.
 const SERIES_MAX: usize = 200;
+
+/// What a plan of windows that come again, or its end, would come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesPreview {
+    /// Would be scheduled now, as far as the region looks ahead, earliest first.
+    pub planned: Vec<Window>,
+    /// Of those scheduled before.
+    pub changed: usize,
+    pub cancelled: usize,
+    /// The first of all these as it would be told; none where nothing is.
+    pub event: Option<Event>,
+    /// Who hears of that first one, now or when seven days remain.
+    pub recipients: Matching,
+}
 
 impl Gateway {
     pub async fn all_series(&self) -> Result<Vec<Series>, Refusal> {
@@ -69,27 +86,8 @@ impl Gateway {
         self.permit_telling(author)?;
         self.check_plan(author, &plan)?;
         let (old, series) = self.rewrite_series(author, id, seen, "series-change", |series| series.plan = plan).await?;
-        for (date, maintenance) in self.scheduled_of(&old) {
-            let times = |plan: &Plan| plan.window(date);
-            let untouched = times(&old.plan) == Some((maintenance.scheduled_for, maintenance.scheduled_until));
-            let act = if !series.plan.dates().any(|at| at == date) {
-                Act::CancelMaintenance(Withdraw { id: maintenance.id, seen: None, body: body.clone() })
-            } else {
-                let (from, until) = times(&series.plan).filter(|_| untouched).unzip();
-                Act::ChangeMaintenance(Box::new(ChangeMaintenance {
-                    id: maintenance.id,
-                    seen: None,
-                    body: body.clone(),
-                    title: Some(series.plan.title.clone()).filter(|title| *title != maintenance.title),
-                    affected: Some(series.plan.affected.clone()).filter(|affected| *affected != maintenance.affected),
-                    scheduled_for: from.filter(|from| *from != maintenance.scheduled_for),
-                    scheduled_until: until.filter(|until| *until != maintenance.scheduled_until),
-                    emergency_reason: series.plan.emergency_reason.clone(),
-                }))
-            };
-            if !is_idle(&act) {
-                self.follow(author, &act).await?;
-            }
+        for act in self.consequences(&old, Some(&series.plan), body) {
+            self.follow(author, &act).await?;
         }
         self.desk.clock_moved.notify_one();
         Ok(series)
@@ -99,11 +97,87 @@ impl Gateway {
     pub async fn end_series(&self, author: &Author, id: Uuid, body: &Texts) -> Result<Series, Refusal> {
         self.permit_telling(author)?;
         let (old, series) = self.rewrite_series(author, id, None, "series-end", |series| series.ended = true).await?;
-        for (_, maintenance) in self.scheduled_of(&old) {
-            let act = Act::CancelMaintenance(Withdraw { id: maintenance.id, seen: None, body: body.clone() });
+        for act in self.consequences(&old, None, body) {
             self.follow(author, &act).await?;
         }
         Ok(series)
+    }
+
+    /// What a plan would come to, as a new series or instead of that of `id`; without a plan, what its end would.
+    /// Nothing is changed.
+    pub async fn preview_series(
+        &self,
+        author: &Author,
+        id: Option<Uuid>,
+        plan: Option<Plan>,
+        body: &Texts,
+    ) -> Result<SeriesPreview, Refusal> {
+        self.permit_telling(author)?;
+        if let Some(plan) = &plan {
+            self.check_plan(author, plan)?;
+        }
+        let now = self.now();
+        let old = match id {
+            Some(id) => Some(self.series(id).await?),
+            None => None,
+        };
+        if old.as_ref().is_some_and(|old| old.ended) {
+            return Err(Fault::Over { status: "ended" }.into());
+        }
+        let acts = old.as_ref().map(|old| self.consequences(old, plan.as_ref(), body)).unwrap_or_default();
+        let cancelled = acts.iter().filter(|act| matches!(act, Act::CancelMaintenance(_))).count();
+        let scheduled_to = old.and_then(|old| old.scheduled_to);
+        let new_id = self.new_id(now)?;
+        let planned = plan.map(|plan| Series { id: new_id, plan, scheduled_to, ended: false, revision: 0 });
+        let planned = planned.map(|series| self.planned(series, now)).unwrap_or_default();
+        let event = match (acts.first(), planned.first()) {
+            (Some(act), _) => Some(self.compose(author, act, new_id, now).await?.event),
+            (None, Some(act)) => {
+                let act = Act::ScheduleMaintenance(Box::new(act.clone()));
+                Some(self.compose(&Author::Clock {}, &act, new_id, now).await?.event)
+            }
+            (None, None) => None,
+        };
+        let recipients = match &event {
+            Some(event) if event.notify || event.first_mail_at().is_some() => self.recipients_of(event).await?,
+            _ => Matching::default(),
+        };
+        let windows = planned.iter().map(|act| Window { from: act.scheduled_for, until: act.scheduled_until });
+        let (planned, changed) = (windows.collect(), acts.len() - cancelled);
+        Ok(SeriesPreview { planned, changed, cancelled, event, recipients })
+    }
+
+    /// What the clock would schedule of a series now, earliest first.
+    fn planned(&self, mut series: Series, now: Timestamp) -> Vec<ScheduleMaintenance> {
+        let horizon = self.desk.settings.series_horizon_days;
+        let mut out = Vec::new();
+        while let Some(date) = series.next().filter(|_| series.due(horizon).is_some_and(|due| due <= now)) {
+            out.extend(series.plan.act(series.id, date).filter(|act| act.scheduled_for > now));
+            series.scheduled_to = Some(date);
+        }
+        out
+    }
+
+    /// What another plan, or none any more, demands of the windows that have been scheduled and lie ahead.
+    fn consequences(&self, old: &Series, plan: Option<&Plan>, body: &Texts) -> Vec<Act> {
+        let act = |(date, maintenance): (Date, Maintenance)| {
+            let Some(plan) = plan.filter(|plan| plan.dates().any(|at| at == date)) else {
+                return Act::CancelMaintenance(Withdraw { id: maintenance.id, seen: None, body: body.clone() });
+            };
+            let untouched = old.plan.window(date) == Some((maintenance.scheduled_for, maintenance.scheduled_until));
+            let (from, until) = plan.window(date).filter(|_| untouched).unzip();
+            Act::ChangeMaintenance(Box::new(ChangeMaintenance {
+                id: maintenance.id,
+                seen: None,
+                body: body.clone(),
+                title: Some(plan.title.clone()).filter(|title| *title != maintenance.title),
+                affected: Some(plan.affected.clone()).filter(|affected| *affected != maintenance.affected),
+                scheduled_for: from.filter(|from| *from != maintenance.scheduled_for),
+                scheduled_until: until.filter(|until| *until != maintenance.scheduled_until),
+                emergency_reason: plan.emergency_reason.clone(),
+            }))
+        };
+        self.scheduled_of(old).into_iter().map(act).filter(|act| !is_idle(act)).collect()
     }
 
     /// Schedules the next date of a series that is due; a date that has passed is passed over.

@@ -386,6 +386,46 @@ async fn who_reported_hears_once_that_the_incident_is_over() {
 }
 
 #[tokio::test]
+async fn a_broken_promise_is_told_once_to_who_made_it_and_to_the_support() {
+    let region = region().await;
+    let gateway = &region.gateway;
+    let audience = Audience::Staff;
+    let login = ComponentDraft {
+        slug: "login".into(),
+        name: texts("Inloggning"),
+        description: Texts::default(),
+        group: None,
+        position: 0,
+        audience,
+        external: false,
+    };
+    let root = status::Author::Operator { user: "root".into() };
+    gateway.put_component(&root, login, None).await.unwrap();
+    let author = status::Author::Staff { person: hsa(SUPPORTER), request: "r".into() };
+    let Act::OpenIncident(mut act) = opening(gateway.board().components[0].id) else { unreachable!() };
+    let hour = SignedDuration::from_hours(1);
+    act.next_update_by = Some(gateway.now() + hour);
+    let id = gateway.publish_at_once(&author, &Act::OpenIncident(act)).await.unwrap().subject;
+    gateway.status_clock().await.unwrap();
+    assert!(letters(&region).await.is_empty(), "it may still be kept");
+    region.clock.advance(hour);
+    for _ in 0..2 {
+        gateway.status_clock().await.unwrap();
+    }
+    let both = ["p1006@region.example", "support@region.example"].map(|to| ("promise-broken", to.to_owned()));
+    assert_eq!(letters(&region).await, both);
+    // Another promise, by an operator, whom no letter reaches; and no mailbox: all of the support.
+    let Act::UpdateIncident(mut act) = update(id, IncidentStatus::Identified) else { unreachable!() };
+    act.next_update_by = Some(gateway.now() + hour);
+    gateway.publish_at_once(&root, &Act::UpdateIncident(act)).await.unwrap();
+    gateway.put_support_desk(&operator(), &SupportDesk { mailbox: None, ..desk() }).await.unwrap();
+    region.clock.advance(hour);
+    gateway.status_clock().await.unwrap();
+    let all = ["p1006@region.example", "p1016@region.example"].map(|to| ("promise-broken", to.to_owned()));
+    assert_eq!(letters(&region).await, all);
+}
+
+#[tokio::test]
 async fn an_order_becomes_a_clinic_with_its_manager_and_its_answer_in_one_go() {
     let region = region().await;
     let gateway = &region.gateway;
