@@ -183,7 +183,7 @@ pub async fn carry_out(operations: &Operations, command: Command, user: &str) ->
         Command::DirectoryImport { posts, whole, accept_loss } => {
             super::directory::import(gateway, &author, &posts, whole, accept_loss).await
         }
-        Command::Directory(command) => super::directory::carry_out(operations, command).await,
+        Command::Directory(command) => super::directory::carry_out(operations, command, &author).await,
         Command::Probe(command) => probes::carry_out(operations, command, user).await,
         Command::Notice(command) => notices::carry_out(operations, command).await,
         Command::OutboxList => outbox_list(operations).await,
@@ -261,7 +261,7 @@ async fn status(operations: &Operations) -> Result<Value, String> {
             "common": store_state(&gateway.common),
         },
         "own": own(gateway).await,
-        "directory": super::directory::report(gateway),
+        "directory": super::directory::report(operations),
         "smarthosts": operations.mailer.report(),
         "trust": (operations.trust)(),
         "expiresSoon": expires_soon(operations),

@@ -29,6 +29,7 @@ pub use self::probes::ProbeCommand;
 pub use self::subscriber::{ImportLine, ListFile, SubscriberCommand};
 pub use self::support::SupportCommand;
 use crate::domain::expiry::Ending;
+use crate::jobs::directory::Refresher;
 use crate::jobs::probes::Prober;
 use crate::mail::Mailer;
 use crate::outbox::{Counters, fanout};
@@ -62,6 +63,7 @@ pub struct Operations {
     pub outbox: Arc<Counters>,
     pub fanout: Arc<fanout::Counters>,
     pub prober: Arc<Prober>,
+    pub refresher: Arc<Refresher>,
     pub mailer: Arc<Mailer>,
     pub facts: Arc<Facts>,
     /// Issuers, revocation lists and our own certificates as they are now.

@@ -311,7 +311,15 @@ pub enum DirectoryAct {
         #[command(flatten)]
         ask: Ask,
     },
-    /// How old the directory is, and where it came from.
+    /// Ask the region's directory now.
+    Refresh {
+        /// However many current posts that ends.
+        #[arg(long)]
+        accept_loss: bool,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// How old the directory is, where it came from, and how the last refresh went.
     Status(Ask),
 }
 

@@ -80,9 +80,14 @@ pub(super) fn commands(line: Line) -> Result<(Vec<Command>, Ask), Exit> {
         Line::Role { act } => role(act)?,
         Line::Portal { act } => portal(act)?,
         Line::Directory { act: DirectoryAct::Import { file, whole, accept_loss, skip_faulty, ask } } => {
-            let staff = region::read_directory(&file, skip_faulty).map_err(|e| unfit(&e))?;
+            // Without a readable configuration the socket has to be given; the names are the schema's then.
+            let attributes = Config::load(&ask.config).map(|config| config.directory.attributes).unwrap_or_default();
+            let staff = region::read_directory(&file, &attributes, skip_faulty).map_err(|e| unfit(&e))?;
             staff.faults.iter().for_each(|fault| complain(&format!("left out: {fault}")));
             (vec![Command::DirectoryImport { posts: staff.posts, whole, accept_loss }], ask)
+        }
+        Line::Directory { act: DirectoryAct::Refresh { accept_loss, ask } } => {
+            (vec![Command::Directory(DirectoryCommand::Refresh { accept_loss })], ask)
         }
         Line::Directory { act: DirectoryAct::Status(ask) } => (vec![Command::Directory(DirectoryCommand::Status)], ask),
         Line::Support { act } => support::desk(act)?,

@@ -130,7 +130,7 @@ pub async fn load(gateway: &Gateway, dir: &Path, operator: &str) -> Result<(), R
     let roles: Vec<RoleEntry> = read_entries(&dir.join("roles.json"))?;
     let portals: Vec<Portal> = read_entries(&dir.join("portals.json"))?;
     let components: ComponentsFile = read_json(&dir.join("components.json"))?;
-    let posts = read_directory(&dir.join("directory.csv"), false)?.posts;
+    let posts = read_directory(&dir.join("directory.csv"), &Attributes::default(), false)?.posts;
     let refused = |what: String| move |refusal| RegionError::Refused { what, refusal };
     let intake = Intake { posts: &posts, source: Source::Import, whole: true, accept_loss: false };
     let imported = gateway.import_directory(&author, intake).await;
@@ -193,7 +193,7 @@ pub struct Staff {
 }
 
 /// Staff from a CSV or LDIF file; any fault refuses the whole, unless what is faulty is to be left out.
-pub fn read_directory(path: &Path, skip_faulty: bool) -> Result<Staff, RegionError> {
+pub fn read_directory(path: &Path, attributes: &Attributes, skip_faulty: bool) -> Result<Staff, RegionError> {
     let fault = |reason: String| RegionError::File { path: path.to_owned(), reason };
     let mut file = fs::File::open(path).map_err(|e| fault(e.to_string()))?;
     let faulty = if skip_faulty { FaultyRows::Skip } else { FaultyRows::RefuseFile };
@@ -203,7 +203,7 @@ pub fn read_directory(path: &Path, skip_faulty: bool) -> Result<Staff, RegionErr
         let mut source = head;
         file.take(ldif::FILE_BYTES_MAX).read_to_end(&mut source).map_err(|e| fault(e.to_string()))?;
         let now = SystemClock.now();
-        let import = ldif::import(&source, &Attributes::default(), faulty, now).map_err(|e| fault(e.to_string()))?;
+        let import = ldif::import(&source, attributes, faulty, now).map_err(|e| fault(e.to_string()))?;
         Staff { posts: import.posts, faults: import.faults.iter().map(ToString::to_string).collect() }
     } else {
         let import = directory::import(head.as_slice().chain(file), faulty).map_err(|e| fault(e.to_string()))?;

@@ -85,6 +85,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     };
     let portal_silence = portal_silence(scrutiny, &file.status.portal_silent_minutes);
     let limits = limits(scrutiny, &file.limits);
+    let directory = super::directory::check(scrutiny, base, &file.directory);
     let allowed_domains = allowed_domains(scrutiny, &file.status.allowed_domains);
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
     let status = status(scrutiny, &file.status);
@@ -119,6 +120,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         mail_domain,
         mail_strict: file.mail.get_ref().strict,
         incoming_maildir: file.mail.get_ref().incoming_maildir.as_ref().map(|path| base.join(path)),
+        directory,
         limits,
         status,
         allowed_domains,

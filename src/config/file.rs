@@ -20,6 +20,8 @@ pub struct File {
     pub trust: Trust,
     pub mail: Spanned<Mail>,
     #[serde(default)]
+    pub directory: super::directory::Table,
+    #[serde(default)]
     pub status: Status,
     #[serde(default)]
     pub limits: Limits,

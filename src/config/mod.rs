@@ -3,6 +3,7 @@
 
 mod check;
 pub mod diagnostic;
+mod directory;
 mod file;
 mod revocation;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::telemetry;
 use crate::usecase::status;
 
 pub use self::diagnostic::Faults;
+pub use self::directory::DirectorySettings;
 
 /// Test identities and production ones never meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,8 @@ pub struct Config {
     pub mail_strict: bool,
     /// Where bounces and wishes to leave are picked up.
     pub incoming_maildir: Option<PathBuf>,
+    /// Where staff come from.
+    pub directory: DirectorySettings,
     pub limits: LimitsSettings,
     pub status: status::Settings,
     /// Only addresses of these domains may subscribe; all when empty.

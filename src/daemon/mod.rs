@@ -27,7 +27,7 @@ use self::clock::SteeredClock;
 pub use self::clock::SystemClock;
 use self::connected::Connected;
 pub use self::fallback::serve_snapshot;
-use self::parts::{api, facts, fanout, open_doors, outbox_settings, own_name};
+use self::parts::{api, facts, fanout, open_doors, outboxes, own_name};
 use self::publishing::{live_of, publisher};
 use self::renewal::Renewal;
 use self::trust::TrustState;
@@ -42,12 +42,13 @@ use crate::http::live::Live;
 use crate::http::shelf::Shelf;
 use crate::identity::TrustError;
 use crate::jobs;
+use crate::jobs::directory::Refresher;
 use crate::jobs::probes::Prober;
 use crate::jobs::revocation::Fetcher;
 use crate::mail::{Mailer, MailerError};
 use crate::net::{ListenError, TlsError};
 use crate::notify;
-use crate::outbox::{self, Outbox};
+use crate::outbox;
 use crate::render::{RenderError, Renderer};
 use crate::signal::{Signal, Signals};
 use crate::store::{self, MasterKey, OpenError, ReadError, Store};
@@ -191,6 +192,7 @@ impl Daemon {
         let (clock, steer) = clocks(config.mode);
         let limits = Arc::new(Limits::new(config.limits));
         let (gateway, keeper) = open_gateway(&config, &clock, &limits).await?;
+        let refresher = Arc::new(Refresher::new(gateway.clone(), config.directory.refresh.clone()));
         let prober = Arc::new(Prober::new(gateway.clone(), own_name(&config)));
         let renderer = Arc::new(Renderer::new(config.service.clone(), config.template_dir.as_deref())?);
         let mailer = Arc::new(Mailer::new(config.mail.clone())?);
@@ -208,19 +210,16 @@ impl Daemon {
         let connected = Arc::<Connected>::default();
         let api = api(&config, &gateway, &limits, &renderer, (&shelf, &live), &connected)?;
         let (doors, addresses) = open_doors(&config, &trust, &limits, &api, &connected)?;
-        let settings = outbox_settings(&config);
         let fanout = fanout(&config, &gateway, &mailer, &renderer);
         let counters = Arc::<outbox::Counters>::default();
-        let outboxes = LetterStore::ALL.map(|of| {
-            let (mailer, renderer) = (mailer.clone(), renderer.clone());
-            Arc::new(Outbox::new(gateway.clone(), of, mailer, renderer, settings.clone(), counters.clone()))
-        });
+        let outboxes = outboxes(&config, &gateway, &mailer, &renderer, &counters);
         let (renewal, endings) = (Renewal::new(trust.clone(), doors.clone()), expiry::endings(&config, &trust, &doors));
         let operations = Operations {
             gateway: gateway.clone(),
             outbox: counters,
             fanout: fanout.counters.clone(),
             prober: prober.clone(),
+            refresher: refresher.clone(),
             mailer: mailer.clone(),
             facts: Arc::new(facts(&config, addresses)),
             trust: trust::reporter(&trust, &doors, &renewal),
@@ -248,6 +247,7 @@ impl Daemon {
         let lists = Fetcher::new(trust.clone(), gateway.clone(), config.revocation.clone(), trust.board.clone());
         tasks.spawn(lists.run(stopped.clone()));
         tasks.spawn(jobs::tickets::run(gateway.clone(), stopped.clone()));
+        tasks.spawn(refresher.run(stopped.clone()));
         tasks.spawn(jobs::returns::run(gateway.clone(), stopped.clone()));
         let (cases_bell, letters) = (keeper.bell(), gateway.letters_owed(LetterStore::Cases).clone());
         tasks.spawn(publisher.run(stopped.clone()));
@@ -333,7 +333,7 @@ async fn build_gateway(
 ) -> Result<Arc<Gateway>, StartError> {
     let production = config.mode == Mode::Production;
     let gateway = Gateway::start(cases, common, clock.clone(), limits.clone(), production).await?;
-    let gateway = gateway.expecting(config.portal_silence.clone());
+    let gateway = gateway.expecting(config.portal_silence.clone()).with_directory(config.directory.rules);
     Ok(Arc::new(gateway.with_status(config.status).with_sign_up_rules(SignUpRules {
         public_url: config.service.public_url.clone(),
         allowed_domains: config.allowed_domains.clone(),

@@ -18,10 +18,11 @@ use crate::http::shelf::Shelf;
 use crate::http::{self, Api};
 use crate::mail::Mailer;
 use crate::net::{ClientAuth, Listener, ServerTls};
-use crate::outbox;
 use crate::outbox::fanout::{Fanout, LetterSettings};
+use crate::outbox::{self, Outbox};
 use crate::render::Renderer;
 use crate::usecase::Gateway;
+use crate::usecase::letters::LetterStore;
 
 /// What the doors answer requests with.
 pub fn api(
@@ -122,6 +123,21 @@ pub fn facts(config: &Config, addresses: Addresses) -> admin::Facts {
         staff: addresses.staff,
         public: addresses.public,
     }
+}
+
+/// One a store, settled alike and counted together.
+pub fn outboxes(
+    config: &Config,
+    gateway: &Arc<Gateway>,
+    mailer: &Arc<Mailer>,
+    renderer: &Arc<Renderer>,
+    counters: &Arc<outbox::Counters>,
+) -> [Arc<Outbox>; 2] {
+    let settings = outbox_settings(config);
+    LetterStore::ALL.map(|of| {
+        let (mailer, renderer) = (mailer.clone(), renderer.clone());
+        Arc::new(Outbox::new(gateway.clone(), of, mailer, renderer, settings.clone(), counters.clone()))
+    })
 }
 
 pub fn outbox_settings(config: &Config) -> outbox::Settings {

@@ -3,6 +3,9 @@
 //! and remedy, never with content.
 
 use std::fmt;
+use std::iter::{Peekable, Zip};
+use std::ops::RangeFrom;
+use std::slice::Split;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -210,8 +213,10 @@ struct Line {
 
 /// The file's lines, unfolded, without comments. An empty one ends a record.
 struct Lines<'f> {
-    lines: std::iter::Peekable<std::iter::Zip<std::ops::RangeFrom<u64>, std::slice::Split<'f, u8, fn(&u8) -> bool>>>,
+    lines: Peekable<Zip<RangeFrom<u64>, FileLines<'f>>>,
 }
+
+type FileLines<'f> = Split<'f, u8, fn(&u8) -> bool>;
 
 impl<'f> Lines<'f> {
     fn new(file: &'f [u8]) -> Lines<'f> {

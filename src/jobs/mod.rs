@@ -5,6 +5,7 @@
 //! | `bounces` | reads what comes back by mail |
 //! | `expiry` | says in time what ends: certificates and issuers |
 //! | `leavings` | who left while only the copy was served |
+//! | `directory` | the region's directory asked again and again |
 //! | `probes` | looks at services, each on its own schedule |
 //! | `publisher` | renders what is read by many when something changed, and every minute |
 //! | `returns` | what lies with people who have gone goes back to the receivers |
@@ -14,6 +15,7 @@
 //! | `tickets` | reporters hear of an incident's end, answered tickets lapse |
 
 pub mod bounces;
+pub mod directory;
 pub mod expiry;
 pub mod leavings;
 pub mod probes;

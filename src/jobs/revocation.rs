@@ -202,8 +202,9 @@ impl Fetcher {
             let validators = recalled.get(&url).cloned().unwrap_or_default();
             let (due, fault) = (Some(after(now, wait)), target.as_ref().err().cloned());
             let target = target.ok();
-            let (failures, answered_at) = (0, None);
-            points.insert(url, Point { issuer, issuer_name, target, validators, due, failures, answered_at, fault });
+            let (again, failures, answered_at) = (false, 0, None);
+            let point = Point { issuer, issuer_name, target, validators, due, again, failures, answered_at, fault };
+            points.insert(url, point);
         }
         // A clock that was ahead and has been put right must not leave us waiting for its times.
         let latest = after(now, self.settings.every * 2);
@@ -233,7 +234,10 @@ impl Fetcher {
 
     fn make_all_due(&self) {
         let now = self.keeper.now();
-        self.board.points().values_mut().for_each(|point| point.due = point.due.map(|_| now));
+        for point in self.board.points().values_mut() {
+            point.again = point.due.is_none();
+            point.due = point.due.map(|_| now);
+        }
     }
 
     async fn ask(self: Arc<Self>, question: Question) -> (String, Result<Told, Fault>) {
@@ -295,7 +299,8 @@ impl Fetcher {
                 until_retry(point.failures, self.settings.every)
             }
         };
-        point.due = Some(after(now, jittered(wait)));
+        let again = std::mem::take(&mut point.again);
+        point.due = Some(if again { now } else { after(now, jittered(wait)) });
     }
 
     /// The list of that address, if it is the one in use.

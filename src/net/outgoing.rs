@@ -195,6 +195,11 @@ pub(crate) mod fixture {
             TlsServer { acceptor: Arc::new(config).into(), ca_pem: ca.pem() }
         }
 
+        /// The CA that a client has to trust.
+        pub(crate) fn ca_pem(&self) -> &str {
+            &self.ca_pem
+        }
+
         pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<ServerStream<S>> {
             self.acceptor.accept(stream).await
         }

@@ -47,6 +47,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("x509_parser", &["identity"]),
     ("webpki", &["identity"]),
     ("csv", &["directory"]),
+    ("ldap3", &["directory/ldap.rs"]),
     ("governor", &["admit"]),
     // links of subscribers
     ("data_encoding", &["usecase/subscribers"]),

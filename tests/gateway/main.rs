@@ -7,6 +7,7 @@ mod bad_input;
 mod client;
 mod common;
 mod directory;
+mod ldap;
 mod letters;
 mod lifecycle;
 mod limits;

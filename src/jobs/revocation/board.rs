@@ -29,6 +29,8 @@ pub(super) struct Point {
     pub validators: Validators,
     /// When it is asked next; None while it is being asked.
     pub due: Option<Timestamp>,
+    /// Somebody wants it asked anew while it is being asked.
+    pub again: bool,
     pub failures: u32,
     pub answered_at: Option<Timestamp>,
     pub fault: Option<Fault>,
