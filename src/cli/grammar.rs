@@ -212,6 +212,8 @@ pub enum Check {
         #[arg(long, value_enum, default_value_t = Tongue::En)]
         language: Tongue,
     },
+    /// What a door would say to a certificate, rule by rule, with the cure: exit 0 let in, 1 not. Its key is not needed.
+    Certificate(CertificateCheck),
     /// Identity numbers on standard input, one a line: a verdict a line with the register that the number is of
     /// (personnummer, samordningsnummer, reserve and interim numbers), exit 0 all valid, 1 not.
     PersonId,
@@ -219,6 +221,39 @@ pub enum Check {
     HsaId,
     /// Organisation numbers on standard input, one a line: a verdict a line, exit 0 all valid, 1 not.
     OrganisationNumber,
+}
+
+#[derive(Args)]
+pub struct CertificateCheck {
+    /// PEM, the certificate first, or DER.
+    pub file: PathBuf,
+    #[arg(long, value_enum)]
+    pub door: CheckedDoor,
+    /// The gateway's configuration, which names the trusted issuers and the revocation lists.
+    #[arg(long, default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// Judge as of then: RFC 3339, or "2026-11-23 22:00" in Swedish time.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    #[arg(long)]
+    pub json: bool,
+    #[arg(long, value_enum, default_value_t = Tongue::En)]
+    pub language: Tongue,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum CheckedDoor {
+    Portal,
+    Staff,
+}
+
+impl CheckedDoor {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CheckedDoor::Portal => "portal",
+            CheckedDoor::Staff => "staff",
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -1,8 +1,10 @@
 //! The command line: which room does what is asked. `grammar.rs` says what may be asked; `check.rs` judges files and numbers,
+//! `check_certificate.rs` certificates,
 //! `operate.rs` gives commands to a running daemon, `offline.rs` works while there is none; `status.rs`, `probe.rs`,
 //! `subscriber.rs` and `support.rs` hold the commands of their parts; `region.rs` reads a region's files, `demo/` shows it all.
 
 mod check;
+mod check_certificate;
 mod demo;
 mod grammar;
 mod man;
@@ -51,6 +53,7 @@ pub fn run() -> Exit {
             Check::Form { questionnaire, response, json, language } => {
                 check::form(&questionnaire, &response, json, language)
             }
+            Check::Certificate(asked) => check_certificate::certificate(&asked),
             Check::PersonId => check::person_ids(),
             Check::HsaId => check::hsa_ids(),
             Check::OrganisationNumber => check::organisation_numbers(),

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::diagnostic::Scrutiny;
 use super::file;
-use super::revocation;
-use super::{Config, DoorSettings, MasterKeyPlace, Mode, PublicDoorSettings};
+use super::{Config, DoorSettings, MasterKeyPlace, Mode, PublicDoorSettings, pki, revocation};
 use crate::admit::{LimitsSettings, Period};
 use crate::domain::clinic::Texts;
 use crate::domain::id::HsaId;
@@ -23,7 +23,7 @@ use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, Tr
 use crate::mail;
 use crate::net::ServerTlsSettings;
 use crate::render::staff::SessionLimits;
-use crate::render::{ExternalPage, Service};
+use crate::render::{ExternalPage, LocalIt, Service};
 use crate::telemetry;
 use crate::usecase::status;
 
@@ -36,6 +36,8 @@ const SESSION_HOURS: u32 = 12;
 const SESSION_HOURS_MAX: u32 = 24;
 const CACHE_MIB_DEFAULT: u64 = 64;
 const CACHE_MIB_MAX: u64 = 4_096;
+/// What the Swedish rules for access to patient data ask for.
+const LEAST_LEVEL_DEFAULT: u8 = 3;
 const STALE_HOURS_DEFAULT: u64 = 24;
 const STALE_HOURS_MAX: u64 = 24 * 14;
 const SILENT_MINUTES_MAX: u32 = 7 * 24 * 60;
@@ -66,16 +68,22 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         },
         staff_link: file.service.staff_link.as_ref().map(|link| external_page(scrutiny, link)),
         public_link: file.service.public_link.as_ref().map(|link| external_page(scrutiny, link)),
+        card_test_url: None,
+        local_it: file.local_it.iter().map(|helper| local_it(scrutiny, helper)).collect(),
     };
     let operators = operators(scrutiny, &file.trust.operators_addresses);
     let portal = portal_door(scrutiny, base, file.portal);
     let sessions = sessions(scrutiny, &file.staff);
+    let least_level = bounded(scrutiny, file.staff.least_level.as_ref(), LEAST_LEVEL_DEFAULT, 1, pki::LEVEL_MAX);
     let staff = staff_door(scrutiny, base, file.staff);
     let public = public_door(scrutiny, base, file.public);
     let crl_cache = base.join(&file.data_dir).join("crl-cache");
     let revocation = revocation::settings(scrutiny, &file.trust.revocation, crl_cache.clone());
     let mut trust = trust(scrutiny, base, mode, file.trust);
     trust.crl_cache = Some(crl_cache);
+    trust.least_level = least_level;
+    let own = [&portal, &staff].into_iter().flatten().chain(public.as_ref().map(|public| &public.door));
+    trust.own_certificates = own.map(|door| door.tls.certificate.clone()).collect();
     let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
     let mail = mail_settings(scrutiny, base, mode, &file.mail, letters_at_once);
     let from = address(scrutiny, &file.mail.get_ref().from_address);
@@ -143,6 +151,20 @@ fn texts(scrutiny: &mut Scrutiny, sv: &Spanned<String>, en: Option<&Spanned<Stri
 fn external_page(scrutiny: &mut Scrutiny, page: &file::ExternalPage) -> ExternalPage {
     let label = texts(scrutiny, &page.label, page.label_en.as_ref());
     ExternalPage { url: url(scrutiny, &page.url), label }
+}
+
+fn local_it(scrutiny: &mut Scrutiny, helper: &file::LocalIt) -> LocalIt {
+    let organisation: String = helper.organisation.get_ref().chars().filter(|c| *c != '-').collect();
+    if organisation.len() != 10 || !organisation.bytes().all(|digit| digit.is_ascii_digit()) {
+        let remedy = "as it stands in the HSA-ids of its staff: \"2321000156\"";
+        scrutiny.fault(helper.organisation.span(), "an organisation number of ten digits", remedy);
+    }
+    LocalIt {
+        organisation,
+        name: text(scrutiny, &helper.name),
+        telephone: text(scrutiny, &helper.telephone),
+        url: helper.url.as_ref().map(|address| url(scrutiny, address)),
+    }
 }
 
 fn url(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> String {
@@ -243,14 +265,14 @@ fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -
         portal,
         staff,
         refused: refused_issuers(scrutiny, base, trust.refused_issuer),
-        known: Vec::new(),
-        roots: Vec::new(),
-        least_level: 2,
+        known: pki::known_issuers(scrutiny, base, &trust.known_issuers),
+        roots: trust.root_files.iter().map(|file| base.join(file)).collect(),
+        least_level: LEAST_LEVEL_DEFAULT,
         own_certificates: Vec::new(),
         crls: trust.crl_files.iter().map(|file| base.join(file)).collect(),
         crl_cache: None,
         crl_max_stale: Duration::from_secs(hours * 3_600),
-        loa_policies: trust.loa_policies,
+        loa_policies: pki::loa_policies(scrutiny, &trust.loa_policies),
     }
 }
 
@@ -288,10 +310,19 @@ fn issuers(
         };
         let crl_required = issuer.crl_required.unwrap_or(true);
         let crl_urls = revocation::crl_urls(scrutiny, &issuer.crl_urls);
+        let ends = issuer.ends.as_ref().and_then(|ends| day(scrutiny, ends));
         let file = base.join(issuer.file);
-        out.push(IssuerSettings { file, kind, environment, crl_required, crl_urls, ends: None });
+        out.push(IssuerSettings { file, kind, environment, crl_required, crl_urls, ends });
     }
     out
+}
+
+fn day(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> Option<Date> {
+    let day = value.get_ref().parse();
+    if day.is_err() {
+        scrutiny.fault(value.span(), "a day, YYYY-MM-DD", "the first day on which it is no longer taken");
+    }
+    day.ok()
 }
 
 fn refused_issuers(scrutiny: &mut Scrutiny, base: &Path, list: Vec<file::RefusedIssuer>) -> Vec<RefusedIssuer> {

@@ -18,6 +18,8 @@ pub struct File {
     pub public: PublicDoor,
     pub admin: Admin,
     pub trust: Trust,
+    #[serde(default)]
+    pub local_it: Vec<LocalIt>,
     pub mail: Spanned<Mail>,
     #[serde(default)]
     pub directory: super::directory::Table,
@@ -60,6 +62,16 @@ pub struct ExternalPage {
     pub label_en: Option<Spanned<String>>,
 }
 
+/// Who helps the staff of one organisation with their cards and computers.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LocalIt {
+    pub organisation: Spanned<String>,
+    pub name: Spanned<String>,
+    pub telephone: Spanned<String>,
+    pub url: Option<Spanned<String>>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Door {
@@ -81,6 +93,7 @@ pub struct StaffDoor {
     pub card_compat: Option<Spanned<bool>>,
     pub session_idle_minutes: Option<Spanned<u32>>,
     pub session_max_hours: Option<Spanned<u32>>,
+    pub least_level: Option<Spanned<u8>>,
 }
 
 #[derive(Deserialize)]
@@ -111,7 +124,11 @@ pub struct Trust {
     pub crl_files: Vec<PathBuf>,
     pub crl_max_stale_hours: Option<Spanned<u64>>,
     #[serde(default)]
-    pub loa_policies: BTreeMap<String, u8>,
+    pub loa_policies: BTreeMap<String, Spanned<u8>>,
+    #[serde(default)]
+    pub known_issuers: Vec<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub root_files: Vec<PathBuf>,
     #[serde(default)]
     pub operators_addresses: Vec<Spanned<String>>,
     #[serde(default)]
@@ -136,6 +153,7 @@ pub struct Issuer {
     pub kind: Spanned<IssuerKind>,
     pub loa: Option<Spanned<u8>>,
     pub crl_required: Option<bool>,
+    pub ends: Option<Spanned<String>>,
     #[serde(default)]
     pub crl_urls: Vec<Spanned<String>>,
 }

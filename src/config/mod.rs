@@ -1,10 +1,11 @@
-//! The configuration file: its shape (`file.rs`), the rules between its settings (`check.rs`), and how its faults are
-//! told (`diagnostic.rs`). The only room for `toml`.
+//! The configuration file: its shape (`file.rs`), the rules between its settings (`check.rs`), how its faults are told
+//! (`diagnostic.rs`), and the descriptions of issuers (`pki.rs`). The only room for `toml`.
 
 mod check;
 pub mod diagnostic;
 mod directory;
 mod file;
+mod pki;
 mod revocation;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod fallback;
 pub mod offline;
 mod parts;
 mod publishing;
+mod refusals;
 mod renewal;
 mod trust;
 mod upkeep;

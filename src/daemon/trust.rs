@@ -9,17 +9,24 @@ use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use super::door::DoorState;
+use super::refusals::Refusals;
 use super::renewal::Renewal;
 use crate::admit::IpKey;
+use crate::domain::calendar::local_date;
+use crate::domain::rejection::RejectionCode;
 use crate::domain::time::Clock;
 use crate::http::request::{Caller, CallerFacts, Door, Peer, RejectionFacts};
 use crate::identity::{self, CrlError, CrlStatus, IssuerStatus, RefusedIssuer, Trust, TrustError, TrustSettings};
 use crate::jobs::revocation::{Age, Board, TrustKeeper};
-use crate::net::{ClientAuth, PeerJudge};
+use crate::net::{Alert, ClientAuth, PeerJudge, Refused};
+
+/// So long ahead operators are told that an issuer ends.
+const ENDS_WARNED_DAYS: i32 = 90;
 
 pub struct TrustState {
     settings: TrustSettings,
     current: ArcSwap<Trust>,
+    refusals: Refusals,
     /// Held by whoever makes the next snapshot, so that none is made of one that is no longer the newest.
     renewing: Mutex<()>,
     clock: Arc<dyn Clock>,
@@ -32,8 +39,10 @@ impl TrustState {
     pub fn load(settings: TrustSettings, clock: Arc<dyn Clock>) -> Result<Arc<TrustState>, TrustError> {
         let trust = Trust::load(&settings)?;
         tell_faults(&trust);
+        tell_ends(&trust, clock.now());
         let (current, renewing) = (ArcSwap::from_pointee(trust), Mutex::default());
-        Ok(Arc::new(TrustState { settings, current, renewing, clock, board: Arc::default() }))
+        let (refusals, board) = (Refusals::default(), Arc::default());
+        Ok(Arc::new(TrustState { settings, current, refusals, renewing, clock, board }))
     }
 
     /// Reads them again; on an error the ones in use stay. Blocking.
@@ -41,6 +50,7 @@ impl TrustState {
         let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         let renewed = self.current.load().reload(&self.settings)?;
         tell_faults(&renewed);
+        tell_ends(&renewed, self.clock.now());
         self.current.store(Arc::new(renewed));
         Ok(())
     }
@@ -97,12 +107,24 @@ impl TrustState {
                 fingerprint: caller.fingerprint,
             })),
             Err(rejection) => {
-                tracing::info!(event = "identity.rejected", door = door.as_str(), reason = %rejection, "not let in");
+                self.refused(door, &rejection);
                 let identity::Rejection { code, issuer, detail, organisation, .. } = rejection;
                 Err(RejectionFacts { code, issuer, detail, organisation })
             }
         };
         Peer { door, address, identity }
+    }
+}
+
+impl TrustState {
+    /// For operators: each refused certificate once in a while, its repetitions counted.
+    fn refused(&self, door: Door, rejection: &identity::Rejection) {
+        let door_name = door.as_str();
+        if self.refusals.note(door, rejection, self.clock.now()) {
+            tracing::info!(event = "identity.rejected", door = door_name, reason = %rejection, "not let in");
+        } else {
+            tracing::debug!(event = "identity.rejected.again", door = door_name, reason = %rejection, "not let in");
+        }
     }
 }
 
@@ -149,6 +171,7 @@ fn report(state: &TrustState, doors: &[Arc<DoorState>], renewal: &Renewal) -> Va
         json!({
             "issuer": issuer.issuer,
             "notAfter": issuer.not_after,
+            "ends": issuer.ends,
             "revocationRequired": issuer.crl_required,
             "revocationLists": lists.collect::<Vec<_>>(),
         })
@@ -164,6 +187,7 @@ fn report(state: &TrustState, doors: &[Arc<DoorState>], renewal: &Renewal) -> Va
         "unfit": renewal.report(),
         "revocationAddresses": state.board.report(),
         "revocationAlarms": alarms(&trust, &state.board, now),
+        "refusals": state.refusals.report(),
     })
 }
 
@@ -206,6 +230,41 @@ fn tell_faults(trust: &Trust) {
     }
 }
 
+/// Issuers that a door takes no longer, or soon no longer.
+fn tell_ends(trust: &Trust, now: Timestamp) {
+    for issuer in trust.statuses() {
+        let Some(ends) = issuer.ends else { continue };
+        let days = (ends - local_date(now)).get_days();
+        if days <= ENDS_WARNED_DAYS {
+            let issuer = issuer.issuer;
+            tracing::warn!(event = "identity.issuer.ends", issuer, %ends, days, "an issuer is no longer taken from that day on");
+        }
+    }
+}
+
+/// What TLS has words for. What is wrong with us, not with the certificate, is left unspecified.
+fn alert(code: RejectionCode) -> Alert {
+    match code {
+        RejectionCode::Expired | RejectionCode::NotYetValid => Alert::Expired,
+        RejectionCode::Revoked => Alert::Revoked,
+        RejectionCode::MalformedCertificate
+        | RejectionCode::UntrustedSignature
+        | RejectionCode::NoHsaId
+        | RejectionCode::MalformedHsaId => Alert::Bad,
+        RejectionCode::TeliaELegitimation
+        | RejectionCode::PersonIdCertificate
+        | RejectionCode::FunctionCertificateAtStaffDoor
+        | RejectionCode::PersonCertificateAtPortalDoor
+        | RejectionCode::WrongIssuer
+        | RejectionCode::IssuerEnded
+        | RejectionCode::TestInProduction
+        | RejectionCode::ProductionInTest => Alert::UnknownIssuer,
+        RejectionCode::SigningCertificate | RejectionCode::NotForClientAuthentication => Alert::WrongPurpose,
+        RejectionCode::LevelTooLow => Alert::Denied,
+        _ => Alert::Unspecified,
+    }
+}
+
 /// Judges portals inside the handshake: whoever is not let in gets no further.
 struct PortalJudge {
     trust: Arc<TrustState>,
@@ -218,10 +277,13 @@ impl std::fmt::Debug for PortalJudge {
 }
 
 impl PeerJudge for PortalJudge {
-    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused> {
         let now = self.trust.clock.now();
         let judged = self.trust.current.load().judge(identity::Door::Portal, chain, now);
-        judged.map(|_| ()).map_err(|rejection| rejection.to_string())
+        judged.map(|_| ()).map_err(|rejection| {
+            self.trust.refused(Door::Portal, &rejection);
+            Refused { alert: alert(rejection.code), reason: rejection.to_string() }
+        })
     }
 
     fn allowed_issuers(&self) -> Vec<Vec<u8>> {

@@ -1,7 +1,8 @@
 //! HTTP and nothing else: from a connection's bytes to a call, from a use case's answer to a response.
 //!
-//! `route.rs` is the table; `request.rs` and `form.rs` read, `handlers/` ask, `wire/` shapes, `problem.rs` and
-//! `support.rs` refuse, `session.rs` knows who is logged in, `response.rs` answers, `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs`
+//! `route.rs` is the table; `request.rs` and `form.rs` read, `handlers/` ask, `wire/` shapes, `problem.rs`,
+//! `rejection.rs` and `support.rs` refuse, `session.rs` knows who is logged in, `response.rs` answers,
+//! `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs`
 //! holds what lies ready, `live.rs` tells those who watch, `fallback.rs` serves the copy when all else is down.
 
 pub mod connection;
@@ -11,6 +12,7 @@ mod handlers;
 pub mod live;
 mod openapi;
 pub mod problem;
+mod rejection;
 pub mod request;
 mod response;
 pub mod route;
@@ -152,6 +154,8 @@ struct Context {
     request_id: String,
     door: Door,
     language: Language,
+    /// By the link to the other language that a rejection page bears, whatever the path is.
+    asked: Option<Language>,
     audience: Audience,
     wants_page: bool,
 }
@@ -174,6 +178,11 @@ impl Context {
             request_id: id.to_string(),
             door: parts.extensions.get::<Peer>().map_or(Door::Portal, |peer| peer.door),
             language,
+            asked: match parts.uri.query() {
+                Some("lang=sv") => Some(Language::Sv),
+                Some("lang=en") => Some(Language::En),
+                _ => None,
+            },
             audience: edition.audience,
             wants_page: text("accept").contains("text/html"),
         }
@@ -316,10 +325,14 @@ async fn admit(api: &Api, parts: &Parts, throttled: bool) -> Result<Caller, Prob
     api.limits.certificate.check(&known.fingerprint).map_err(|wait| Problem::limited("rate-limited", &wait))?;
     match peer.door {
         Door::Portal => {
-            api.gateway.admit_portal(&known.hsa_id)?;
+            let admitted = api.gateway.admit_portal(&known.hsa_id);
+            admitted.map_err(|refusal| rejection::told_at_home(refusal, known))?;
             api.gateway.note_certificate(&known.hsa_id, known.not_after);
         }
-        Door::Staff => api.gateway.admit_staff(&known.hsa_id).await?,
+        Door::Staff => {
+            let admitted = api.gateway.admit_staff(&known.hsa_id).await;
+            admitted.map_err(|refusal| rejection::told_at_home(refusal, known))?;
+        }
         Door::Public => {}
     }
     Ok(caller)
@@ -344,7 +357,7 @@ fn rejection(api: &Api, facts: &RejectionFacts) -> Problem {
     if let Err(wait) = api.limits.certificate.check(facts.code.as_str().as_bytes()) {
         return Problem { close: true, ..Problem::limited("rate-limited", &wait) };
     }
-    let problem = Problem { close: true, ..Problem::rejected(facts.code) };
+    let problem = Problem { close: true, ..Problem::rejected(facts.clone()) };
     match &facts.issuer {
         Some(issuer) => problem.with("issuer", issuer.clone()),
         None => problem,
@@ -387,23 +400,17 @@ fn finish(answer: Answer, context: &Context, parts: &Parts) -> Response<Body> {
 }
 
 fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem, now: Timestamp) -> Answer {
-    let mut body = problem.body(context.language, &context.request_id);
+    let language = match &problem.rejection {
+        Some(_) => context.asked.unwrap_or(context.language),
+        None => context.language,
+    };
+    let mut body = problem.body(language, &context.request_id);
     let mut page = None;
-    if let Some(code) = problem.rejection {
-        let words = renderer.rejection(code, context.language);
-        if let serde_json::Value::Object(members) = &mut body {
-            members.insert("title".into(), words.title.clone().into());
-            members.insert("detail".into(), words.text.clone().into());
-            let rejection = serde_json::json!({
-                "code": code.as_str(),
-                "cure": words.cure,
-                "guide": renderer.login_guide(context.language),
-                "report": renderer.fault_report(code, context.language),
-            });
-            members.insert("rejection".into(), rejection);
-        }
+    if let Some(facts) = &problem.rejection {
+        let told = facts.told();
+        rejection::tell(&mut body, renderer, facts, language);
         if context.wants_page {
-            page = renderer.rejection_page(code, context.language, &context.request_id);
+            page = renderer.rejection_page(&told, language, &context.request_id);
         }
     } else if context.wants_page {
         let text = |name: &str| body.get(name).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
@@ -430,6 +437,7 @@ fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem, now: Tim
         Some(page) => Answer::html(status, page),
         None => Answer::json(status, "application/problem+json", &body),
     };
+    answer = answer.header("content-language", language.tag());
     if let Some(wait) = problem.retry_after {
         let seconds = wait.as_secs().max(1);
         answer = answer.header("retry-after", seconds.to_string());

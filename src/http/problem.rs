@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::request::RejectionFacts;
 use crate::admit::Wait;
 use crate::domain::case::State;
 use crate::domain::form::Issue;
 use crate::domain::json::FaultKind;
 use crate::domain::language::Language;
-use crate::domain::rejection::RejectionCode;
 use crate::domain::status::fault::Fault;
 use crate::store::{CommitError, ReadError};
 use crate::usecase::Refusal;
@@ -61,7 +61,7 @@ pub struct Problem {
     pub limit: Option<(u32, u64)>,
     /// Members of its own, such as the current version.
     pub more: BTreeMap<&'static str, Value>,
-    pub rejection: Option<RejectionCode>,
+    pub rejection: Option<Box<RejectionFacts>>,
     /// The connection ends with the answer: what was sent cannot be read to its end.
     pub close: bool,
     /// The browser is to forget the session that it showed.
@@ -119,8 +119,8 @@ impl Problem {
         self
     }
 
-    pub fn rejected(code: RejectionCode) -> Problem {
-        Problem { rejection: Some(code), ..Problem::new("rejected") }
+    pub fn rejected(facts: RejectionFacts) -> Problem {
+        Problem { rejection: Some(Box::new(facts)), ..Problem::new("rejected") }
     }
 
     pub fn status(&self) -> u16 {
@@ -186,7 +186,7 @@ fn form_problem(issues: &[Issue]) -> Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
-            Refusal::Rejected(code) => Problem::rejected(code),
+            Refusal::Rejected(code) => Problem::rejected(RejectionFacts::bare(code)),
             Refusal::UnknownClinic => Problem::new("unknown-clinic").at(
                 "/clinic",
                 "Ingen mottagning har detta HSA-id.",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::form::Fields;
 use super::problem::{Problem, json_fault_code};
-use super::route::Route;
+use super::route::{Route, Speaks};
 use super::session::{LiveSession, Standing, problem as session_problem};
 use crate::admit::IpKey;
 use crate::domain::id::{HsaId, Private};
@@ -22,6 +22,7 @@ use crate::domain::language::Language;
 use crate::domain::rejection::{Detail, RejectionCode};
 use crate::domain::status::Audience;
 use crate::domain::status::edition::Edition;
+use crate::render::Rejected;
 use crate::usecase::access::Visitor;
 
 /// A body that has not arrived whole by then is too slow.
@@ -65,6 +66,13 @@ pub struct CallerFacts {
     pub fingerprint: [u8; 32],
 }
 
+impl CallerFacts {
+    /// The organisation number in the HSA-id.
+    pub fn organisation(&self) -> Option<String> {
+        self.hsa_id.organisation().map(|number| number.as_str().to_owned())
+    }
+}
+
 /// Who is at the other end, as far as it was proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
@@ -82,6 +90,23 @@ pub struct RejectionFacts {
     pub detail: Option<Detail>,
     /// The organisation in the HSA-id of a genuine certificate: whose local IT helps.
     pub organisation: Option<String>,
+}
+
+impl RejectionFacts {
+    /// With nothing known but the code.
+    pub fn bare(code: RejectionCode) -> RejectionFacts {
+        RejectionFacts { code, issuer: None, detail: None, organisation: None }
+    }
+
+    pub fn told(&self) -> Rejected<'_> {
+        let RejectionFacts { code, issuer, detail, organisation } = self;
+        Rejected {
+            code: *code,
+            issuer: issuer.as_deref(),
+            detail: detail.as_ref(),
+            organisation: organisation.as_deref(),
+        }
+    }
 }
 
 /// The other end of a connection.
@@ -338,6 +363,10 @@ pub fn read_query(parts: &Parts, route: &Route) -> Result<BTreeMap<String, Strin
         axum::extract::Query::try_from_uri(&parts.uri).map(|q| q.0).map_err(|_| Problem::new("malformed-value"))?;
     let mut out = BTreeMap::new();
     for (name, value) in pairs {
+        // The link of a rejection page, followed once more after the cure.
+        if name == "lang" && route.speaks != Speaks::Json {
+            continue;
+        }
         if !route.query.contains(&name.as_str()) || out.insert(name, value).is_some() {
             let known = route.query.join(", ");
             return Err(Problem::new("unknown-field").detail(

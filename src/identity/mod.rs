@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use crate::domain::id::{HsaId, Private};
 use crate::domain::rejection::{Detail, RejectionCode};
 
-pub use certificate::{Certificate, ExtendedKeyUsage, KeyUsage, Serial, describe};
+pub use certificate::{Certificate, Serial, describe};
 pub use distribution::POINTS_PER_ISSUER_MAX;
 pub use issuer::{Environment, IssuerKind, IssuerSettings, RefusedIssuer};
 pub use known::{IssuerState, KnownIssuer};
@@ -100,7 +100,8 @@ impl fmt::Display for Rejection {
             write!(f, ", issuer {issuer:?}")?;
         }
         if let Some(facts) = &self.facts {
-            write!(f, ", serial {}, valid {} to {}", facts.serial, facts.not_before, facts.not_after)?;
+            let (serial, sha256) = (facts.serial, certificate::hex(&facts.fingerprint));
+            write!(f, ", serial {serial}, sha256 {sha256}, valid {} to {}", facts.not_before, facts.not_after)?;
         }
         Ok(())
     }

@@ -13,14 +13,14 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, HandshakeKind, OtherError, ServerConfig,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, HandshakeKind, ServerConfig, SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::alert::{Alert, Refused};
 use super::resumption::Resumption;
 
 /// The longest chain a peer may send, or we may have: SITHS has three certificates.
@@ -46,8 +46,8 @@ pub type DistinguishedNameDer = Vec<u8>;
 
 /// Decides about a peer's certificate while the handshake runs. The daemon implements it with `identity`.
 pub trait PeerJudge: fmt::Debug + Send + Sync {
-    /// `chain` is never empty and within our caps. The reason of a refusal goes to our log, never to the peer.
-    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), String>;
+    /// `chain` is never empty and within our caps. The reason of a refusal goes to our log, the peer gets the alert.
+    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused>;
 
     /// The names of the issuers that can pass: clients choose their certificate by these.
     fn allowed_issuers(&self) -> Vec<DistinguishedNameDer>;
@@ -97,7 +97,7 @@ pub enum HandshakeError {
     NoCertificate,
     #[error("the peer does not have the key of its certificate")]
     KeyNotProven,
-    /// The judge's reason, or ours about the chain's size.
+    /// By the judge, or by us for the chain's size.
     #[error("certificate refused: {0}")]
     Refused(String),
     /// What the peer told us in its alert, as `TLS alert description`.
@@ -200,9 +200,8 @@ impl HandshakeError {
         match tls {
             rustls::Error::NoCertificatesPresented => HandshakeError::NoCertificate,
             rustls::Error::InvalidCertificate(CertificateError::BadSignature) => HandshakeError::KeyNotProven,
-            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
-                HandshakeError::Refused(other.to_string())
-            }
+            // The judge has told its whole reason where it judged: this is what the peer learned of it.
+            rustls::Error::InvalidCertificate(refused) => HandshakeError::Refused(refused.to_string()),
             rustls::Error::AlertReceived(alert) => HandshakeError::Alert(format!("{alert:?}")),
             other => HandshakeError::Protocol(other.to_string()),
         }
@@ -302,17 +301,6 @@ struct PeerVerifier {
     card_compat: bool,
 }
 
-/// Carries the reason out through rustls; the peer sees only an alert.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
-
-impl From<Refused> for rustls::Error {
-    fn from(refused: Refused) -> rustls::Error {
-        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused))))
-    }
-}
-
 impl ClientCertVerifier for PeerVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.judge.is_some()
@@ -330,13 +318,13 @@ impl ClientCertVerifier for PeerVerifier {
     ) -> Result<ClientCertVerified, rustls::Error> {
         let bytes = end_entity.len() + intermediates.iter().map(|certificate| certificate.len()).sum::<usize>();
         if intermediates.len() >= CHAIN_CERTIFICATES_MAX || bytes > CHAIN_BYTES_MAX {
-            return Err(Refused("the chain is too long".into()).into());
+            return Err(Refused { alert: Alert::Bad, reason: "the chain is too long".into() }.into());
         }
         if let Some(judge) = &self.judge {
             let mut chain = Vec::with_capacity(1 + intermediates.len());
             chain.push(end_entity.clone());
             chain.extend_from_slice(intermediates);
-            judge.judge(&chain).map_err(Refused)?;
+            judge.judge(&chain)?;
         }
         Ok(ClientCertVerified::assertion())
     }

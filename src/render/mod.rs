@@ -3,7 +3,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `letters` | letters that say that something waits; who is not let in |
+//! | `letters` | letters that say that something waits |
+//! | `rejections` | who is not let in: rule, detail, cure |
 //! | `notices` | mails of what happened to services |
 //! | `publish` | everything that many read, as documents |
 //! | `status_pages`, `statuspage`, `feeds`, `calendar` | those documents: pages, JSON, Atom and badge, iCalendar |
@@ -24,6 +25,7 @@ pub mod notices;
 pub mod page;
 mod pages;
 pub mod publish;
+mod rejections;
 mod sample;
 pub mod staff;
 mod status_pages;
@@ -34,12 +36,11 @@ mod view;
 mod when;
 mod words;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, Value};
 
-use self::letters::Both;
+use self::rejections::Words;
 use crate::domain::clinic::Texts;
 use crate::domain::language::Language;
 use crate::domain::letter::LetterKind;
@@ -47,6 +48,7 @@ use crate::domain::rejection::RejectionCode;
 use crate::domain::status::Audience;
 
 pub use self::letters::LetterTexts;
+pub use self::rejections::Rejected;
 
 /// What templates may say of this installation.
 #[derive(Debug, Clone)]
@@ -63,6 +65,20 @@ pub struct Service {
     /// A page of somebody else's that each audience's status page links to.
     pub staff_link: Option<ExternalPage>,
     pub public_link: Option<ExternalPage>,
+    /// Where a card is tried, without a slash at its end; none where there is no such door.
+    pub card_test_url: Option<String>,
+    /// Who helps which organisation's staff.
+    pub local_it: Vec<LocalIt>,
+}
+
+/// An organisation's own IT support.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalIt {
+    /// Its number, ten digits.
+    pub organisation: String,
+    pub name: String,
+    pub telephone: String,
+    pub url: Option<String>,
 }
 
 /// A page of somebody else's, such as 1177.se.
@@ -96,7 +112,7 @@ pub enum RenderError {
 pub struct Renderer {
     environment: Environment<'static>,
     service: Service,
-    rejections: HashMap<String, Both>,
+    words: Words,
 }
 
 /// Facts of each kind of letter that has some, to try its templates with.
@@ -106,9 +122,7 @@ impl Renderer {
     /// Reads the templates and renders each of them once. Blocking.
     pub fn new(service: Service, own: Option<&Path>) -> Result<Renderer, RenderError> {
         let environment = environment::load(own)?;
-        let rejections =
-            serde_json::from_str(include_str!("rejections.json")).map_err(|_| RenderError::Words("rejections.json"))?;
-        let renderer = Renderer { environment, service, rejections };
+        let renderer = Renderer { environment, service, words: Words::built_in()? };
         renderer.try_all()?;
         Ok(renderer)
     }
@@ -121,10 +135,7 @@ impl Renderer {
                 self.letter(kind, language, samples.get(kind.as_str()))?;
             }
             for code in RejectionCode::ALL {
-                if !self.rejections.contains_key(code.as_str()) {
-                    return Err(RenderError::Words(code.as_str()));
-                }
-                self.rejected(code, language, "")?;
+                self.rejected(&Rejected::bare(code), language, "")?;
             }
             self.try_notices(language)?;
             self.try_staff_pages(language)?;

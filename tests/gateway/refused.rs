@@ -5,7 +5,7 @@ use rustls::AlertDescription;
 use crate::common::Gateway;
 
 /// Each card breaks one rule only.
-const AT_STAFF_DOOR: [(Option<&str>, &str); 9] = [
+const AT_STAFF_DOOR: [(Option<&str>, &str); 14] = [
     (None, "no-certificate"),
     (Some("cards/telia"), "telia-e-legitimation"),
     (Some("cards/person-id"), "person-id-certificate"),
@@ -15,6 +15,11 @@ const AT_STAFF_DOOR: [(Option<&str>, &str); 9] = [
     (Some("cards/no-post"), "no-post"),
     (Some("cards/no-role"), "no-role"),
     (Some("tls/portal"), "function-certificate-at-staff-door"),
+    (Some("cards/mobile"), "person-id-certificate"),
+    (Some("cards/signing"), "signing-certificate"),
+    (Some("cards/loa-2"), "level-too-low"),
+    (Some("cards/no-hsa-id"), "no-hsa-id"),
+    (Some("cards/malformed-hsa-id"), "malformed-hsa-id"),
 ];
 
 #[tokio::test]
@@ -82,9 +87,9 @@ async fn at_the_portal_door_persons_and_the_nameless_do_not_get_through_the_hand
     let gateway = Gateway::start();
     for (name, alert) in [
         (None, AlertDescription::CertificateRequired),
-        (Some("cards/telia"), AlertDescription::CertificateUnknown),
-        (Some("cards/receiver"), AlertDescription::CertificateUnknown),
-        (Some("cards/person-id"), AlertDescription::CertificateUnknown),
+        (Some("cards/telia"), AlertDescription::UnknownCA),
+        (Some("cards/receiver"), AlertDescription::UnknownCA),
+        (Some("cards/person-id"), AlertDescription::UnknownCA),
     ] {
         let told = gateway.at(gateway.portal_door, name).alert().await;
         assert_eq!(told, alert, "{name:?}");

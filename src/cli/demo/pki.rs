@@ -13,7 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose, SanType};
 use time::OffsetDateTime;
 
 use crate::crypto::{self, SecretBytes};
@@ -76,13 +76,19 @@ const FATIMA: Person = Person::new("Fatima", "Rahimi", "TSTNMT2321000156-1006");
 const IVAR: Person = Person::new("Ivar", "Ek", "TSTNMT2321000156-1009");
 /// In no directory.
 const NILS: Person = Person::new("Nils", "Norling", "TSTNMT2321000156-1999");
+/// Without a number, and with half of one.
+const ANNA_UNNUMBERED: Person = Person::new("Anna", "Åkesson", "");
+const ANNA_MISNUMBERED: Person = Person::new("Anna", "Åkesson", "TSTNMT2321000156");
 /// Skatteverket's test person.
 const TOLVAN: Person = Person::new("Tolvan", "Tolvansson", "191212121212");
 
 #[derive(Clone, Copy)]
 enum CardIssuer {
     PersonHsaId,
+    /// Of reserve cards.
+    PersonHsaId2,
     PersonId,
+    Mobile,
     Telia,
 }
 
@@ -98,16 +104,31 @@ struct Card {
     holder: Person,
     issuer: CardIssuer,
     life: Life,
+    use_: CardUse,
     is_revoked: bool,
+}
+
+/// A card's two certificates of one issuer.
+#[derive(Clone, Copy)]
+enum CardUse {
+    Identification,
+    Signing,
 }
 
 impl Card {
     const fn good(file: &'static str, holder: Person) -> Card {
-        Card { file, holder, issuer: CardIssuer::PersonHsaId, life: Life::Current, is_revoked: false }
+        Card {
+            file,
+            holder,
+            issuer: CardIssuer::PersonHsaId,
+            life: Life::Current,
+            use_: CardUse::Identification,
+            is_revoked: false,
+        }
     }
 }
 
-const CARDS: [Card; 13] = [
+const CARDS: [Card; 18] = [
     Card::good("receiver", ANNA),
     Card::good("handler", BJORN),
     Card::good("other-handler", CECILIA),
@@ -121,6 +142,11 @@ const CARDS: [Card; 13] = [
     Card { is_revoked: true, ..Card::good("revoked", ANNA) },
     Card::good("no-post", NILS),
     Card::good("no-role", IVAR),
+    Card { issuer: CardIssuer::Mobile, ..Card::good("mobile", TOLVAN) },
+    Card { use_: CardUse::Signing, ..Card::good("signing", ANNA) },
+    Card { issuer: CardIssuer::PersonHsaId2, ..Card::good("loa-2", ANNA) },
+    Card::good("no-hsa-id", ANNA_UNNUMBERED),
+    Card::good("malformed-hsa-id", ANNA_MISNUMBERED),
 ];
 
 /// Why the demo's keys were not written, or not all of them.
@@ -157,7 +183,9 @@ pub fn write(dir: &Path, now: Timestamp) -> Result<(), PkiError> {
 struct Tree {
     root: Authority,
     person_hsa_id: Authority,
+    person_hsa_id_2: Authority,
     person_id: Authority,
+    mobile: Authority,
     function: Authority,
     telia: Authority,
     /// No part of SITHS: what the gateway itself shows.
@@ -170,7 +198,9 @@ impl Tree {
         let root = Authority::root("TEST SITHS e-id Root CA v2", years)?;
         Ok(Tree {
             person_hsa_id: root.subordinate("TEST SITHS e-id Person HSA-id 3 CA v1", years)?,
+            person_hsa_id_2: root.subordinate("TEST SITHS e-id Person HSA-id 2 CA v1", years)?,
             person_id: root.subordinate("TEST SITHS e-id Person ID 3 CA v1", years)?,
+            mobile: root.subordinate("TEST SITHS e-id Person ID Mobile CA v1", years)?,
             function: root.subordinate("TEST SITHS e-id Function CA v1", years)?,
             telia: Authority::root("TEST Telia e-legitimation HW CA v3", years)?,
             server: Authority::root("TEST Budkavle demo Server CA v1", years)?,
@@ -181,7 +211,9 @@ impl Tree {
     fn issuer(&self, issuer: CardIssuer) -> &Authority {
         match issuer {
             CardIssuer::PersonHsaId => &self.person_hsa_id,
+            CardIssuer::PersonHsaId2 => &self.person_hsa_id_2,
             CardIssuer::PersonId => &self.person_id,
+            CardIssuer::Mobile => &self.mobile,
             CardIssuer::Telia => &self.telia,
         }
     }
@@ -190,7 +222,7 @@ impl Tree {
 /// Returns what the authority for persons has to revoke.
 fn write_cards(dir: &Path, tree: &Tree, now: Timestamp) -> Result<Vec<Leaf>, PkiError> {
     let mut revoked = Vec::new();
-    for Card { file, holder, issuer, life, is_revoked } in &CARDS {
+    for Card { file, holder, issuer, life, use_, is_revoked } in &CARDS {
         let validity = match life {
             Life::Current => from_now(now, LEAF_DAYS)?,
             Life::Ended => days(now, -1 - LEAF_DAYS, -1)?,
@@ -198,7 +230,11 @@ fn write_cards(dir: &Path, tree: &Tree, now: Timestamp) -> Result<Vec<Leaf>, Pki
         };
         let subject = authority::person(holder.given_name, holder.surname, holder.identifier)?;
         let purposes = [ExtendedKeyUsagePurpose::ClientAuth];
-        let leaf = tree.issuer(*issuer).issue(subject, Vec::new(), &purposes, validity)?;
+        let usage = match use_ {
+            CardUse::Identification => KeyUsagePurpose::DigitalSignature,
+            CardUse::Signing => KeyUsagePurpose::ContentCommitment,
+        };
+        let leaf = tree.issuer(*issuer).issue(subject, Vec::new(), usage, &purposes, validity)?;
         write_pair(dir, file, &leaf)?;
         let friendly_name = format!("{} {} ({file}, Budkavle demo)", holder.given_name, holder.surname);
         let keystore = leaf.keystore(&friendly_name, KEYSTORE_PASSWORD)?;
@@ -214,7 +250,13 @@ fn write_systems(dir: &Path, tree: &Tree, now: Timestamp) -> Result<(), PkiError
     let validity = from_now(now, LEAF_DAYS)?;
     let both = [ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
     for System { file, name, hsa_id } in &SYSTEMS {
-        let leaf = tree.function.issue(authority::system(name, hsa_id)?, Vec::new(), &both, validity)?;
+        let leaf = tree.function.issue(
+            authority::system(name, hsa_id)?,
+            Vec::new(),
+            KeyUsagePurpose::DigitalSignature,
+            &both,
+            validity,
+        )?;
         write_pair(dir, file, &leaf)?;
     }
     let names = vec![
@@ -223,7 +265,8 @@ fn write_systems(dir: &Path, tree: &Tree, now: Timestamp) -> Result<(), PkiError
         SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
     ];
     let subject = authority::system("localhost", "TSTNMT2321000156-G001")?;
-    let server = tree.server.issue(subject, names, &[ExtendedKeyUsagePurpose::ServerAuth], validity)?;
+    let purposes = [ExtendedKeyUsagePurpose::ServerAuth];
+    let server = tree.server.issue(subject, names, KeyUsagePurpose::DigitalSignature, &purposes, validity)?;
     write_pair(dir, "server", &server)?;
     write_file(&dir.join("server-ca.pem"), PUBLIC_MODE, tree.server.pem().as_bytes())
 }
@@ -232,6 +275,7 @@ fn write_authorities(dir: &Path, tree: &Tree, revoked: &[Leaf], now: Timestamp) 
     let certificates = [
         ("root.pem", &tree.root),
         ("person-hsa-id-3.pem", &tree.person_hsa_id),
+        ("person-hsa-id-2.pem", &tree.person_hsa_id_2),
         ("person-id-3.pem", &tree.person_id),
         ("function.pem", &tree.function),
         ("telia.pem", &tree.telia),
@@ -242,6 +286,8 @@ fn write_authorities(dir: &Path, tree: &Tree, revoked: &[Leaf], now: Timestamp) 
     let validity = from_now(now, REVOCATION_LIST_DAYS)?;
     let persons = tree.person_hsa_id.revocation_list(&revoked.iter().collect::<Vec<_>>(), validity)?;
     write_file(&dir.join("person-hsa-id-3.crl"), PUBLIC_MODE, &persons)?;
+    let reserves = tree.person_hsa_id_2.revocation_list(&[], validity)?;
+    write_file(&dir.join("person-hsa-id-2.crl"), PUBLIC_MODE, &reserves)?;
     write_file(&dir.join("function.crl"), PUBLIC_MODE, &tree.function.revocation_list(&[], validity)?)
 }
 

@@ -124,7 +124,7 @@ key = "tls/server.key"
 socket = "admin.sock"
 
 [trust]
-crl-files = ["ca/function.crl", "ca/person-hsa-id-3.crl"]
+crl-files = ["ca/function.crl", "ca/person-hsa-id-3.crl", "ca/person-hsa-id-2.crl"]
 
 [[trust.portal-issuer]]
 file = "ca/function.pem"
@@ -134,6 +134,17 @@ kind = "function"
 file = "ca/person-hsa-id-3.pem"
 kind = "person-hsa-id"
 loa = 3
+
+# Reserve cards: known, and below the door's least-level.
+[[trust.staff-issuer]]
+file = "ca/person-hsa-id-2.pem"
+kind = "person-hsa-id"
+loa = 2
+
+[[local-it]]
+organisation = "2321000156"
+name = "Region Exempels IT-support"
+telephone = "010-000 00 00"
 
 [mail]
 from-name = "e-tjänsterna i Region Exempel"

@@ -14,7 +14,7 @@ const INCIDENT: &str = r#"{
 }"#;
 /// Space for a file's name before its explanation, in columns.
 const NAME_COLUMNS: usize = 34;
-const FILES: [(&str, &str); 22] = [
+const FILES: [(&str, &str); 24] = [
     ("budkavle.toml", "the configuration; every path in it points into this directory"),
     ("region/", "the sample region: clinics, case types, forms, staff, roles, portals, services, support, questions"),
     ("data/", "the stores: cases and everything else, sealed"),
@@ -33,7 +33,9 @@ const FILES: [(&str, &str); 22] = [
     ("cards/administrator.*", "David Sjöholm, roles, case types and texts"),
     ("cards/manager.*", "Eva Hedström, clinic manager and log reviewer"),
     ("cards/support.*", "Fatima Rahimi, support at Kundservice: disturbances, planned work, tickets"),
-    ("cards/{telia,person-id}.*", "refused: not the card's SITHS certificate with an HSA-id"),
+    ("cards/{telia,person-id,mobile}.*", "refused: not the card's SITHS certificate with an HSA-id"),
+    ("cards/{signing,loa-2}.*", "refused: for signing documents; a reserve card"),
+    ("cards/{no-hsa-id,malformed-hsa-id}.*", "refused: no HSA-id, half of one"),
     ("cards/{expired,not-yet,revoked}.*", "refused: good once, good later, withdrawn"),
     ("cards/no-post.*", "refused: nobody in the staff directory"),
     ("cards/no-role.*", "refused: in the staff directory, but without a role"),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
 use rustls_pki_types::{PrivatePkcs8KeyDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -118,13 +118,14 @@ async fn meet(server: &ServerTls, client: Arc<ClientConfig>) -> (Result<Tls, Han
 #[derive(Debug)]
 struct OnlyThis {
     certificate: CertificateDer<'static>,
+    alert: Alert,
     asked: AtomicU32,
 }
 
 impl PeerJudge for OnlyThis {
-    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if chain[0] == self.certificate { Ok(()) } else { Err("wrong-issuer, issuer \"X\"".into()) }
+        if chain[0] == self.certificate { Ok(()) } else { Err(Refused { alert: self.alert, reason: "no".into() }) }
     }
 
     fn allowed_issuers(&self) -> Vec<DistinguishedNameDer> {
@@ -133,7 +134,11 @@ impl PeerJudge for OnlyThis {
 }
 
 fn only(pair: &Pair) -> Arc<OnlyThis> {
-    Arc::new(OnlyThis { certificate: pair.certificate.clone(), asked: AtomicU32::new(0) })
+    only_or(pair, Alert::Unspecified)
+}
+
+fn only_or(pair: &Pair, alert: Alert) -> Arc<OnlyThis> {
+    Arc::new(OnlyThis { certificate: pair.certificate.clone(), alert, asked: AtomicU32::new(0) })
 }
 
 fn staff() -> ClientAuth {
@@ -166,12 +171,25 @@ async fn at_the_portal_door_nobody_comes_in_without_a_certificate() {
 }
 
 #[tokio::test]
-async fn at_the_portal_door_the_judges_refusal_ends_the_handshake_and_reaches_our_log() {
+async fn at_the_portal_door_the_judges_refusal_ends_the_handshake_by_its_alert() {
     let region = Region::new();
-    let server = region.server(ClientAuth::Required(only(&region.issue("portal"))));
-    let (met, inside) = meet(&server, region.client(Some(&region.issue("stranger")))).await;
-    assert_eq!(met.unwrap_err(), HandshakeError::Refused("wrong-issuer, issuer \"X\"".into()));
-    assert!(!inside);
+    let (portal, stranger) = (region.issue("portal"), region.issue("stranger"));
+    for (alert, told) in [
+        (Alert::Bad, AlertDescription::BadCertificate),
+        (Alert::Expired, AlertDescription::CertificateExpired),
+        (Alert::Revoked, AlertDescription::CertificateRevoked),
+        (Alert::UnknownIssuer, AlertDescription::UnknownCA),
+        (Alert::WrongPurpose, AlertDescription::UnsupportedCertificate),
+        (Alert::Denied, AlertDescription::AccessDenied),
+        (Alert::Unspecified, AlertDescription::CertificateUnknown),
+    ] {
+        let server = region.server(ClientAuth::Required(only_or(&portal, alert)));
+        let (met, inside) = meet(&server, region.client(Some(&stranger))).await;
+        assert!(matches!(met.unwrap_err(), HandshakeError::Refused(_)) && !inside, "{alert:?}");
+        let refused = rustls::Error::from(Refused { alert, reason: String::new() });
+        let rustls::Error::InvalidCertificate(refused) = refused else { panic!("{alert:?}") };
+        assert_eq!(AlertDescription::from(refused), told);
+    }
 }
 
 #[tokio::test]

@@ -61,6 +61,8 @@ pub fn service() -> Service {
         support_hours: crate::domain::clinic::Texts::default(),
         staff_link: None,
         public_link: None,
+        card_test_url: None,
+        local_it: Vec::new(),
     }
 }
 

@@ -54,12 +54,13 @@ impl Authority {
         self.certificate.pem()
     }
 
-    /// A certificate for signing in a handshake. It names no policy: those of SITHS are not ours to use and its full
+    /// A certificate; `usage` is what its key signs: handshakes or documents. It names no policy: those of SITHS are not ours to use and its full
     /// list is not public, so the level of assurance follows from the issuer.
     pub fn issue(
         &self,
         subject: DistinguishedName,
         names: Vec<SanType>,
+        usage: KeyUsagePurpose,
         purposes: &[ExtendedKeyUsagePurpose],
         validity: Validity,
     ) -> Result<Leaf, rcgen::Error> {
@@ -67,7 +68,7 @@ impl Authority {
         let mut params = params(subject, &key, validity);
         params.subject_alt_names = names;
         params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.key_usages = vec![usage];
         params.extended_key_usages = purposes.to_vec();
         let mut chain = vec![params.signed_by(&key, &self.issuer)?];
         if !self.is_root {
@@ -138,7 +139,9 @@ pub fn person(given_name: &str, surname: &str, identifier: &str) -> Result<Disti
     subject.push(DnType::CommonName, format!("{given_name} {surname}"));
     subject.push(DnType::CustomDnType(SURNAME.to_vec()), surname);
     subject.push(DnType::CustomDnType(GIVEN_NAME.to_vec()), given_name);
-    subject.push(DnType::CustomDnType(SERIAL_NUMBER.to_vec()), printable(identifier)?);
+    if !identifier.is_empty() {
+        subject.push(DnType::CustomDnType(SERIAL_NUMBER.to_vec()), printable(identifier)?);
+    }
     Ok(subject)
 }
 

@@ -82,16 +82,17 @@ fn verdict(dir: &TempDir, file: &str, anchor: &str, revocations: Option<&str>, p
 fn every_file_of_the_design_is_there_and_no_other() {
     let dir = written();
     let mut expected = BTreeSet::from(["master.key", "tls/server-ca.pem"].map(str::to_owned));
-    for authority in ["root", "person-hsa-id-3", "person-id-3", "function", "telia"] {
+    for authority in ["root", "person-hsa-id-3", "person-hsa-id-2", "person-id-3", "function", "telia"] {
         expected.insert(format!("ca/{authority}.pem"));
     }
-    expected.extend(["ca/person-hsa-id-3.crl", "ca/function.crl"].map(str::to_owned));
+    expected.extend(["ca/person-hsa-id-3.crl", "ca/person-hsa-id-2.crl", "ca/function.crl"].map(str::to_owned));
     for pair in ["server", "portal", "staff-system", "stranger"] {
         expected.extend(["pem", "key"].map(|end| format!("tls/{pair}.{end}")));
     }
     let good = ["receiver", "handler", "other-handler", "administrator", "manager", "support"];
     let bad = ["telia", "person-id", "expired", "not-yet", "revoked", "no-post", "no-role"];
-    for card in good.iter().chain(&bad) {
+    let worse = ["mobile", "signing", "loa-2", "no-hsa-id", "malformed-hsa-id"];
+    for card in good.iter().chain(&bad).chain(&worse) {
         expected.extend(["pem", "key", "p12"].map(|end| format!("cards/{card}.{end}")));
     }
     let mut found = BTreeSet::new();
@@ -159,6 +160,7 @@ fn openssl_takes_what_is_good_and_says_of_each_bad_card_what_we_say() {
             "expired" => "certificate has expired",
             "not-yet" => "certificate is not yet valid",
             "revoked" => "certificate revoked",
+            "signing" => "purpose",
             _ => "OK",
         };
         assert!(said.contains(expected), "{file}: {said}");
@@ -209,7 +211,8 @@ fn a_card_to_be_refused_breaks_the_rule_of_its_name() {
         assert_eq!(identifier(&format!("cards/{file}.pem")), "TSTNMT2321000156-1001");
     }
     assert_eq!(identifier("cards/no-post.pem"), "TSTNMT2321000156-1999");
-    for file in ["cards/telia.pem", "cards/person-id.pem"] {
+    assert_eq!(identifier("cards/malformed-hsa-id.pem"), "TSTNMT2321000156");
+    for file in ["cards/telia.pem", "cards/person-id.pem", "cards/mobile.pem"] {
         assert_eq!(identifier(file), "191212121212");
     }
 }
@@ -229,7 +232,7 @@ fn the_revocation_lists_name_the_revoked_card_and_nothing_else() {
     let dir = written();
     let revoked = leaf(&dir, "cards/revoked.pem", |certificate| certificate.serial.clone());
     let read = |file: &str| fs::read(dir.path().join(file)).unwrap();
-    for (name, serials) in [("person-hsa-id-3", vec![revoked]), ("function", vec![])] {
+    for (name, serials) in [("person-hsa-id-3", vec![revoked]), ("person-hsa-id-2", vec![]), ("function", vec![])] {
         let bytes = read(&format!("ca/{name}.crl"));
         let (rest, list) = CertificateRevocationList::from_der(&bytes).unwrap();
         assert!(rest.is_empty());
