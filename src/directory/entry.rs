@@ -122,7 +122,7 @@ impl Entry {
 /// Attribute and broken rule.
 type Fault = (String, ValueFault);
 
-/// Why an entry gives no post. Never holds a value.
+/// What is unfit in an entry: then it gives no post, or one without title or mail address. Never holds a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryFault {
     /// As `Entry::place`.
@@ -137,7 +137,8 @@ impl fmt::Display for EntryFault {
     }
 }
 
-/// The posts that entries tell of, and the entries that tell of none although they ought to.
+/// The posts that entries tell of, and what is unfit in them. A title or a mail address that is unfit costs only itself:
+/// nobody is put out for it.
 pub fn posts(entries: &[Entry], attributes: &Attributes, now: Timestamp) -> (Vec<Post>, Vec<EntryFault>) {
     let mut units = HashMap::new();
     for entry in entries.iter().filter(|entry| entry.first(&attributes.surname).is_none()) {
@@ -147,20 +148,23 @@ pub fn posts(entries: &[Entry], attributes: &Attributes, now: Timestamp) -> (Vec
     }
     let (mut posts, mut faults, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for entry in entries.iter().filter(|entry| entry.first(&attributes.surname).is_some()) {
-        let place = entry.place;
-        match post(entry, attributes, &units, now) {
+        let mut unfit = |(attribute, fault): Fault| faults.push(EntryFault { place: entry.place, attribute, fault });
+        match post(entry, attributes, &units, now, &mut unfit) {
             Ok(post) if seen.insert((post.person.clone(), post.unit.clone(), post.start)) => posts.push(post),
-            Ok(_) => {
-                let attribute = attributes.hsa_id.clone();
-                faults.push(EntryFault { place, attribute, fault: ValueFault::Duplicate });
-            }
-            Err((attribute, fault)) => faults.push(EntryFault { place, attribute, fault }),
+            Ok(_) => unfit((attributes.hsa_id.clone(), ValueFault::Duplicate)),
+            Err(fault) => unfit(fault),
         }
     }
     (posts, faults)
 }
 
-fn post(entry: &Entry, names: &Attributes, units: &HashMap<String, HsaId>, now: Timestamp) -> Result<Post, Fault> {
+fn post(
+    entry: &Entry,
+    names: &Attributes,
+    units: &HashMap<String, HsaId>,
+    now: Timestamp,
+    unfit: &mut impl FnMut(Fault),
+) -> Result<Post, Fault> {
     let person = value::hsa_id(entry.required(&names.hsa_id)?).map_err(|fault| (names.hsa_id.clone(), fault))?;
     let unit = match &names.unit {
         Some(attribute) => entry.hsa_id(attribute)?.ok_or_else(|| (attribute.clone(), ValueFault::Missing))?,
@@ -178,12 +182,22 @@ fn post(entry: &Entry, names: &Attributes, units: &HashMap<String, HsaId>, now: 
     };
     let start = day(&names.start, first_day)?.unwrap_or(SINCE_EVER);
     let end = day(&names.end, last_day)?;
-    let mail = entry.text(&names.mail)?.map(value::mail).transpose().map_err(|fault| (names.mail.clone(), fault))?;
+    let mail = entry
+        .text(&names.mail)
+        .and_then(|text| text.map(value::mail).transpose().map_err(|fault| (names.mail.clone(), fault)));
+    let mail = mail.unwrap_or_else(|fault| {
+        unfit(fault);
+        None
+    });
+    let title = entry.text(&names.title).unwrap_or_else(|fault| {
+        unfit(fault);
+        None
+    });
     Ok(Post {
         person,
         given_name: Private::new(given_name.to_owned()),
         surname: Private::new(surname),
-        title: entry.text(&names.title)?.map(str::to_owned),
+        title: title.map(str::to_owned),
         mail,
         unit,
         start,
@@ -360,13 +374,15 @@ mod tests {
 
     #[test]
     fn a_fault_names_place_attribute_and_rule_and_never_the_value() {
-        for (name, value, fault) in [
-            ("mail", "anna@x@region.example", ValueFault::Mail),
-            ("hsaProtectedPerson", "kanske", ValueFault::Protected),
-            ("hsaTitle", "Läk\u{7}are", ValueFault::ControlCharacter),
+        for (name, value, fault, posts_left) in [
+            ("mail", "anna@x@region.example", ValueFault::Mail, 1),
+            ("hsaTitle", "Läk\u{7}are", ValueFault::ControlCharacter, 1),
+            ("middleName", "vo\u{7}n", ValueFault::ControlCharacter, 0),
+            ("hsaProtectedPerson", "kanske", ValueFault::Protected, 0),
         ] {
             let (posts, faults) = read(&[unit(), anna(&[(name, value)])]);
-            assert_eq!(posts, []);
+            assert_eq!(posts.len(), posts_left, "{name}");
+            assert!(posts.iter().all(|post| post.mail.is_none() && post.title.is_none()));
             assert_eq!(faults, [EntryFault { place: 2, attribute: name.into(), fault }]);
             assert!(!format!("{} {:?}", faults[0], faults[0]).contains(value));
         }

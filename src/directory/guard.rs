@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 /// Largest message: an entry with all the attributes that are asked for is a few hundred bytes.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// All messages of one connection.
-const CONNECTION_BYTES_MAX: usize = 1 << 30;
+const CONNECTION_BYTES_MAX: usize = 256 << 20;
 /// An entry's values stand at the fifth.
 const DEPTH_MAX: usize = 16;
 
@@ -30,7 +30,7 @@ pub enum Broken {
     Cut(io::ErrorKind),
     #[error("the directory sent a message of more than 1 MiB")]
     TooLong,
-    #[error("the directory sent more than 1 GiB")]
+    #[error("the directory sent more than 256 MiB")]
     TooMuch,
     #[error("the directory does not speak LDAP")]
     Malformed,

@@ -120,7 +120,7 @@ fn tls_remedy(fault: TlsFault) -> &'static str {
 #[derive(Debug)]
 pub struct Fetched {
     pub posts: Vec<Post>,
-    /// Entries that gave no post, by their number in the answer.
+    /// What is unfit, by the entry's number in the answer.
     pub faults: Vec<EntryFault>,
 }
 

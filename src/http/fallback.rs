@@ -25,12 +25,14 @@ use crate::render::page::{LeaveFacts, LeftFacts, Page};
 /// What a browser or a program waits before it tries again.
 const COME_BACK: Duration = Duration::from_secs(60);
 
+/// Writes the token of a leave link down for the gateway. Blocking.
+pub type Keep = Box<dyn Fn(&str) -> io::Result<()> + Send + Sync>;
+
 /// What the fallback answers with besides the copy.
 pub struct Fallback {
     pub renderer: Arc<Renderer>,
     pub clock: Arc<dyn Clock>,
-    /// Writes the token of a leave link down for the gateway. Blocking.
-    pub keep: Box<dyn Fn(&str) -> io::Result<()> + Send + Sync>,
+    pub keep: Keep,
     /// Of the addresses that take a wish to leave by mail.
     pub mail_domain: String,
 }

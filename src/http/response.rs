@@ -56,7 +56,7 @@ fn policy_of_lone_page(page: &str) -> Option<String> {
     let style = page.split_once("<style>")?.1.split_once("</style>")?.0;
     let digest = STANDARD.encode(sha256(&[style.as_bytes()]));
     Some(format!(
-        "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ))
 }
 

@@ -17,6 +17,8 @@ use crate::render::staff::SessionLimits;
 
 /// Browsers take a cookie of such a name only from this host, by TLS, for all paths.
 const COOKIE: &str = "__Host-budkavle";
+/// What the problem says beside its words for people.
+const FOR_PROGRAMS: &str = "A program that sends neither cookies nor Sec-Fetch-Site and Sec-Fetch-Mode needs no session: its certificate is enough.";
 /// Sessions at once: more than a region has staff at work. Beyond it the longest idle one ends.
 const SESSIONS_MAX: usize = 50_000;
 /// Of one certificate: windows and computers that somebody forgot. Beyond it the oldest ends.
@@ -195,7 +197,7 @@ pub fn problem(standing: &Standing) -> Problem {
             "Another card is inserted than the one that logged in.",
         ),
         Standing::Ended(Ended::Unknown) => Problem::new("session-ended"),
-        Standing::LoggedOut | Standing::LoggedIn(_) => Problem::new("session-required"),
+        Standing::LoggedOut | Standing::LoggedIn(_) => Problem::new("session-required").with("programs", FOR_PROGRAMS),
     }
 }
 

@@ -43,7 +43,7 @@ pub enum RefreshError {
 #[derive(Debug, Clone, Copy)]
 pub struct Refreshed {
     pub imported: Imported,
-    /// Entries that gave no post.
+    /// Entries with something unfit in them.
     pub unfit: usize,
 }
 
@@ -129,7 +129,7 @@ impl Refresher {
     ) -> Result<Refreshed, RefreshError> {
         let fetched = fetch(ldap.clone(), self.gateway.now()).await?;
         for fault in fetched.faults.iter().take(FAULTS_TOLD_MAX) {
-            tracing::warn!(event = "directory.unfit", %fault, "an entry gives no post; it is named by its number");
+            tracing::warn!(event = "directory.unfit", %fault, "an entry is unfit; it is named by its number");
         }
         let intake = Intake { posts: &fetched.posts, source: Source::Ldap, whole: true, accept_loss };
         let imported = self.gateway.import_directory(author, intake).await?;

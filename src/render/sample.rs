@@ -1,5 +1,7 @@
 //! Facts that reach every branch of every template, so that an unfit one is told at the start. The region is made up.
 
+pub(super) mod staff;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,13 +14,7 @@ use super::page::{
     LeftFacts, ManageFacts, Ongoing, Page, SubscribeFacts, SupportFacts, TicketFacts, TicketFormFacts, TicketKind,
     TicketMessage, TicketReceivedFacts,
 };
-use super::staff::{
-    ClinicFacts, EndedHow, FORM_TOKEN, LettersFacts, ListFacts, ListKind, LogInFacts, RowFacts, SessionLimits,
-    StaffPage, StartFacts,
-};
-use crate::domain::case::State;
-use crate::domain::clinic::{Role, Texts};
-use crate::domain::id::{HsaId, Private};
+use crate::domain::clinic::Texts;
 use crate::domain::status::Audience;
 use crate::domain::status::board::{Board, OwnComponent, OwnHealth};
 use crate::domain::status::component::{Component, ComponentStatus, Group};
@@ -333,13 +329,6 @@ pub(super) fn pages() -> Vec<Page> {
         call_first: true,
         next: vec!["Vi svarar senast tisdag 24 november kl. 12.00.".to_owned()],
     };
-    let fault = FaultFacts {
-        title: "Formuläret är för långt".to_owned(),
-        text: "Det du skrev får inte plats.".to_owned(),
-        cure: vec!["Korta texten.".to_owned()],
-        code: "body-too-large".to_owned(),
-        request_id: "sample".to_owned(),
-    };
     let choices = vec!["Alla tjänster".to_owned()];
     vec![
         Page::Subscribe(SubscribeFacts { form: form(false), subject: None }),
@@ -368,72 +357,18 @@ pub(super) fn pages() -> Vec<Page> {
         Page::Home,
         Page::Closed("/support", SupportFacts { ongoing: vec![ongoing()] }),
         Page::Down,
-        Page::Fault(fault),
+        Page::Fault(fault()),
     ]
 }
 
-/// One of each page of the staff door.
-pub(super) fn staff_pages() -> Vec<StaffPage> {
-    let limits = SessionLimits { idle_max: SignedDuration::from_mins(30), age_max: SignedDuration::from_hours(12) };
-    let name = || Some(Private::new("Anna Åkesson".to_owned()));
-    let token = || "sample".to_owned();
-    let Ok(hsa_id) = HsaId::parse("TSTNMT2321000156-1001") else { return Vec::new() };
-    let row = |state, due| RowFacts {
-        title: texts("Förnya recept", ""),
-        state,
-        awaits_citizen: false,
-        received_at: at(-15 * MINUTE),
-        due: at(due),
-    };
-    let list = |kind, rows| ListFacts { kind, has_more: kind == ListKind::Overdue, rows };
-    let clinic = |path: Option<&str>, roles: &[Role]| ClinicFacts {
-        name: "Vårdcentralen Exemplet".to_owned(),
-        roles: roles.iter().copied().collect(),
-        path: path.map(str::to_owned),
-    };
-    let start = StartFacts {
-        name: name(),
-        hsa_id: hsa_id.clone(),
-        clinic: Some("Vårdcentralen Exemplet".to_owned()),
-        clinics: vec![clinic(None, &[Role::Receiver, Role::Administrator]), clinic(Some("/?mottagning=x"), &Role::ALL)],
-        inbox: vec![
-            list(ListKind::Undistributed, vec![row(State::Received, HOUR + 20 * MINUTE)]),
-            list(ListKind::Mine, Vec::new()),
-            list(ListKind::Overdue, vec![row(State::Distributed, -15 * MINUTE)]),
-            list(ListKind::AwaitingCitizen, vec![RowFacts { awaits_citizen: true, ..row(State::Distributed, DAY) }]),
-        ],
-        is_down: false,
-        log_out: token(),
-        limits,
-        begun: now(),
-        now: now(),
-    };
-    let log_in =
-        |ended| StaffPage::LogIn(LogInFacts { name: name(), hsa_id: hsa_id.clone(), token: token(), ended, limits });
-    let with_token = |form: Form| Form { hidden: vec![(FORM_TOKEN.to_owned(), token())], ..form };
-    let letters = |saved, with_errors| {
-        let form = with_token(form(with_errors));
-        StaffPage::Letters(LettersFacts { saved, overtaken: !saved, form, log_out: token() })
-    };
-    vec![
-        log_in(None),
-        log_in(Some(EndedHow::Idle)),
-        log_in(Some(EndedHow::Old)),
-        log_in(Some(EndedHow::OtherCard)),
-        log_in(Some(EndedHow::Unknown)),
-        StaffPage::Start(Box::new(start.clone())),
-        StaffPage::Start(Box::new(StartFacts { name: None, inbox: Vec::new(), is_down: true, ..start })),
-        letters(true, false),
-        letters(false, true),
-        StaffPage::LoggedOut,
-        StaffPage::Fault(FaultFacts {
-            title: "Du är inte inloggad".to_owned(),
-            text: "Du hade inte gjort något på en stund.".to_owned(),
-            cure: vec!["Logga in igen.".to_owned()],
-            code: "session-ended".to_owned(),
-            request_id: "sample".to_owned(),
-        }),
-    ]
+fn fault() -> FaultFacts {
+    FaultFacts {
+        title: "Formuläret är för långt".to_owned(),
+        text: "Det du skrev får inte plats.".to_owned(),
+        cure: vec!["Korta texten.".to_owned()],
+        code: "body-too-large".to_owned(),
+        request_id: "sample".to_owned(),
+    }
 }
 
 fn ongoing() -> Ongoing {

@@ -169,7 +169,7 @@ impl Renderer {
 
     /// Renders every page once.
     pub(super) fn try_staff_pages(&self, language: Language) -> Result<(), RenderError> {
-        super::sample::staff_pages().iter().try_for_each(|page| self.staff_page(page, language).map(drop))
+        super::sample::staff::pages().iter().try_for_each(|page| self.staff_page(page, language).map(drop))
     }
 }
 
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     fn start(language: Language) -> String {
-        let pages = super::super::sample::staff_pages();
+        let pages = super::super::sample::staff::pages();
         let start = pages.iter().find(|page| matches!(page, StaffPage::Start(_))).unwrap();
         renderer().staff_page(start, language).unwrap()
     }
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn every_page_with_a_form_has_its_token_and_none_has_a_script() {
-        for page in super::super::sample::staff_pages() {
+        for page in super::super::sample::staff::pages() {
             let html = renderer().staff_page(&page, Language::Sv).unwrap();
             let (forms, tokens) = (html.matches("<form").count(), html.matches("name=\"blankett\"").count());
             assert_eq!(forms, tokens, "{html}");
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_debug_print_of_a_page_holds_no_name() {
-        for page in super::super::sample::staff_pages() {
+        for page in super::super::sample::staff::pages() {
             assert!(!format!("{page:?}").contains("Åkesson"), "{page:?}");
         }
     }

@@ -80,6 +80,18 @@ async fn a_handler_whose_post_ended_is_out_at_the_next_request_and_the_cases_are
 }
 
 #[tokio::test]
+async fn a_kill_between_the_import_and_the_return_leaves_no_case_behind() {
+    let gateway = Gateway::start();
+    let case = distributed(&gateway, "1").await;
+    import(&gateway, |line| if line.starts_with(HANDLER) { String::new() } else { line.into() });
+    let gateway = gateway.restarted();
+    back_with_the_receivers(&gateway, &case).await;
+    let log = gateway.operated(&["access-log", "list"]);
+    let returns = log.as_array().unwrap().iter().filter(|line| line["entry"]["act"] == "return: post-ended");
+    assert_eq!(returns.count(), 1);
+}
+
+#[tokio::test]
 async fn whoever_loses_the_role_loses_the_cases_too() {
     let gateway = Gateway::start();
     let case = distributed(&gateway, "1").await;

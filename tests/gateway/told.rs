@@ -340,6 +340,9 @@ async fn a_series_is_shown_before_it_is_begun_with_its_windows_and_who_would_hea
     for (member, value) in [("first", json!("2031-10-14")), ("nth", json!(null)), ("every", json!(1))] {
         plan[member] = value;
     }
+    // The addresses of a file are the public's.
+    plan["audience"] = json!("public");
+    plan["affected"] = json!([{ "component": "e-tjanster", "status": "under_maintenance" }]);
     let seen = support.post("/v1/status/series?preview=true", &plan).await.expect(200).json();
     // Tuesdays of the next 35 days: 14, 21 and 28 October, 4 November.
     assert_eq!(seen["planned"].as_array().unwrap().len(), 4, "{seen}");

@@ -139,7 +139,10 @@ impl Gateway {
             (None, None) => None,
         };
         let recipients = match &event {
-            Some(event) if event.notify || event.first_mail_at().is_some() => self.recipients_of(event).await?,
+            // As it will be when it is mailed.
+            Some(event) if event.notify || event.first_mail_at().is_some() => {
+                self.recipients_of(&Event { notify: true, ..event.clone() }).await?
+            }
             _ => Matching::default(),
         };
         let windows = planned.iter().map(|act| Window { from: act.scheduled_for, until: act.scheduled_until });
