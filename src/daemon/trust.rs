@@ -277,9 +277,9 @@ impl std::fmt::Debug for PortalJudge {
 }
 
 impl PeerJudge for PortalJudge {
-    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused> {
+    fn judge(&self, leaf: &CertificateDer<'_>) -> Result<(), Refused> {
         let now = self.trust.clock.now();
-        let judged = self.trust.current.load().judge(identity::Door::Portal, chain, now);
+        let judged = self.trust.current.load().judge(identity::Door::Portal, std::slice::from_ref(leaf), now);
         judged.map(|_| ()).map_err(|rejection| {
             self.trust.refused(Door::Portal, &rejection);
             Refused { alert: alert(rejection.code), reason: rejection.to_string() }

@@ -77,6 +77,11 @@ impl Routes {
 
     /// What lies ready costs a look-up; only the rest is routed, named and logged.
     async fn answer(self, request: hyper::Request<Incoming>, peer: Peer) -> Response<Body> {
+        if !request::is_unambiguous(request.version(), request.uri(), request.headers()) {
+            let problem = Problem::new("ambiguous-request").body(Language::Sv, &Uuid::nil().to_string());
+            let answer = Answer::json(400, "application/problem+json", &problem).header("connection", "close");
+            return answer.into_response(peer.door);
+        }
         let lying = self.0.shelf.as_ref().and_then(|shelf| shelf.answer(&request));
         if let Some(response) = lying {
             return match self.0.limits.public_page.check(peer.address.as_bytes()) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderMap, request::Parts};
+use axum::http::{HeaderMap, Uri, Version, header, request::Parts};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -388,6 +388,20 @@ pub fn check_same_site(parts: &Parts) -> Result<(), Problem> {
     }
 }
 
+/// Whether everybody who reads the request sees the same one, a proxy on its way as well (RFC 9112 sections 3.2 and 6.1,
+/// RFC 9113 section 8.3.1). hyper has refused what has two lengths.
+pub fn is_unambiguous(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let has_one_host = match (uri.authority(), hosts.next()) {
+        (Some(authority), Some(host)) => host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()),
+        (None, None) => version < Version::HTTP_11,
+        _ => true,
+    };
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked_at_most = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    has_one_host && hosts.next().is_none() && is_chunked_at_most && codings.next().is_none()
+}
+
 /// A browser's write from another site is refused; both headers absent is no browser (design 6).
 pub fn check_same_origin(parts: &Parts) -> Result<(), Problem> {
     let text = |name: &str| parts.headers.get(name).map(|v| v.to_str().unwrap_or("?"));
@@ -411,6 +425,30 @@ pub fn check_same_origin(parts: &Parts) -> Result<(), Problem> {
 mod tests {
     use super::*;
     use axum::http::Request;
+
+    #[test]
+    fn a_request_of_two_hosts_of_none_or_of_a_strange_coding_is_ambiguous() {
+        const ABSOLUTE: &str = "https://staff.region.example/";
+        for (address, version, fields, expected) in [
+            ("/", Version::HTTP_11, &[("host", "staff.region.example")][..], true),
+            ("/", Version::HTTP_11, &[], false),
+            ("/", Version::HTTP_10, &[], true),
+            ("/", Version::HTTP_11, &[("host", "a.example"), ("host", "a.example")], false),
+            (ABSOLUTE, Version::HTTP_2, &[], true),
+            (ABSOLUTE, Version::HTTP_2, &[("host", "Staff.region.example")], true),
+            (ABSOLUTE, Version::HTTP_2, &[("host", "evil.example")], false),
+            (ABSOLUTE, Version::HTTP_11, &[("host", "evil.example")], false),
+            ("/", Version::HTTP_11, &[("host", "a.example"), ("transfer-encoding", "Chunked")], true),
+            ("/", Version::HTTP_11, &[("host", "a.example"), ("transfer-encoding", "gzip, chunked")], false),
+            ("/", Version::HTTP_11, &[("host", "a.example"), ("transfer-encoding", "chunked, chunked")], false),
+        ] {
+            let request =
+                fields.iter().fold(Request::builder().uri(address), |r, (name, value)| r.header(*name, *value));
+            let request = request.version(version).body(()).unwrap();
+            let told = is_unambiguous(request.version(), request.uri(), request.headers());
+            assert_eq!(told, expected, "{address} {version:?} {fields:?}");
+        }
+    }
 
     #[test]
     fn writes_from_other_sites_are_refused_and_programs_pass() {

@@ -10,6 +10,7 @@
 //! | `revocation` | the index of revoked serial numbers |
 //! | `trust` | the snapshot of all that |
 //! | `rules` | the judging, rule by rule |
+//! | `seen` | what need not be proven twice |
 
 mod certificate;
 mod distribution;
@@ -17,6 +18,7 @@ mod issuer;
 mod known;
 mod revocation;
 mod rules;
+mod seen;
 mod trust;
 
 #[cfg(test)]
@@ -38,7 +40,7 @@ pub use rules::{DoorExamination, Examination};
 pub use trust::{CrlPoint, IssuerStatus, Trust, TrustError, TrustSettings};
 
 /// The two doors at which a certificate lets somebody in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Door {
     /// Registered systems, by function certificates.
     Portal,

@@ -13,8 +13,10 @@ use super::certificate::{Certificate, describe};
 use super::issuer::{Environment, Issuer, IssuerKind, names_test};
 use super::known::{IssuerState, KnownIssuer};
 use super::revocation::Standing;
+use super::seen::Seen;
 use super::trust::Trust;
 use super::{Caller, CallerKind, Door, Facts, Rejection};
+use crate::crypto::sha256;
 use crate::domain::calendar::local_date;
 use crate::domain::id::{HsaId, Private};
 use crate::domain::rejection::{Detail, RejectionCode, Rule, Verdict};
@@ -88,14 +90,40 @@ impl Trust {
     pub fn judge(&self, door: Door, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Caller, Rejection> {
         let bare = |code| Rejection { code, issuer: None, facts: None, detail: None, organisation: None };
         let leaf = chain.first().ok_or_else(|| bare(RejectionCode::NoCertificate))?;
+        let digest = sha256(&[leaf]);
+        if let Some(seen) = self.seen.find(door, &digest)
+            && let Some(proven) = self.recalled(&seen)
+        {
+            return self.check(door, &proven, now);
+        }
         let certificate = describe(leaf).map_err(|_| bare(RejectionCode::MalformedCertificate))?;
         let proven =
             self.prove(door, leaf, &certificate, now).map_err(|(_, refusal)| rejection(refusal, &certificate, None))?;
-        for (_, check) in CHECKS {
-            check(self, door, &proven, now)
-                .map_err(|refusal| rejection(refusal, &certificate, organisation(&proven)))?;
+        if let Some(issuer) = self.issuers.iter().position(|issuer| std::ptr::eq(issuer, proven.issuer)) {
+            let (client_authentication, hsa_id) = (proven.client_authentication, proven.hsa_id.clone());
+            let seen = Seen { certificate: certificate.clone(), issuer, client_authentication, hsa_id };
+            self.seen.note(door, digest, seen);
         }
-        self.caller(&proven).map_err(|code| rejection(code.into(), &certificate, None))
+        self.check(door, &proven, now)
+    }
+
+    /// What was proven of a certificate when it was first seen: neither time nor a revocation list changes it.
+    fn recalled<'a>(&'a self, seen: &'a Seen) -> Option<Proven<'a>> {
+        Some(Proven {
+            certificate: &seen.certificate,
+            issuer: self.issuers.get(seen.issuer)?,
+            client_authentication: seen.client_authentication,
+            hsa_id: seen.hsa_id.clone(),
+        })
+    }
+
+    /// Everything else about a certificate, each time that it is shown.
+    fn check(&self, door: Door, proven: &Proven<'_>, now: Timestamp) -> Result<Caller, Rejection> {
+        for (_, check) in CHECKS {
+            check(self, door, proven, now)
+                .map_err(|refusal| rejection(refusal, proven.certificate, organisation(proven)))?;
+        }
+        self.caller(proven).map_err(|code| rejection(code.into(), proven.certificate, None))
     }
 
     /// What the leaf of `chain` is, and every rule of both doors. Costs two judgements: for who asks, not for each

@@ -17,6 +17,7 @@ use super::issuer::{
 };
 use super::known::{KNOWN_MAX, KnownIssuer};
 use super::revocation::{CrlError, CrlFault, CrlStatus, Revocations};
+use super::seen::SeenBefore;
 
 /// More issuing CAs than all of Sweden's care has.
 const ISSUERS_MAX: usize = 64;
@@ -102,6 +103,8 @@ pub struct Trust {
     pub(super) patterns: Vec<Refused>,
     pub(super) known: Vec<KnownIssuer>,
     pub(super) revocations: Revocations,
+    /// Shared by all snapshots with these issuers.
+    pub(super) seen: Arc<SeenBefore>,
     faults: Vec<CrlFault>,
     pub(super) crl_max_stale: Duration,
     pub(super) loa_policies: BTreeMap<String, u8>,
@@ -171,6 +174,7 @@ impl Trust {
             patterns: Refused::built_in(),
             known: settings.known.clone(),
             revocations,
+            seen: Arc::default(),
             faults,
             crl_max_stale: settings.crl_max_stale,
             loa_policies: settings.loa_policies.clone(),

@@ -46,8 +46,10 @@ pub type DistinguishedNameDer = Vec<u8>;
 
 /// Decides about a peer's certificate while the handshake runs. The daemon implements it with `identity`.
 pub trait PeerJudge: fmt::Debug + Send + Sync {
-    /// `chain` is never empty and within our caps. The reason of a refusal goes to our log, the peer gets the alert.
-    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused>;
+    /// `leaf` is within our caps, and its key is proven: whoever shows somebody else's certificate learns nothing about
+    /// it, and makes us work for nothing but his own signature. The reason of a refusal goes to our log, the peer gets
+    /// the alert.
+    fn judge(&self, leaf: &CertificateDer<'_>) -> Result<(), Refused>;
 
     /// The names of the issuers that can pass: clients choose their certificate by these.
     fn allowed_issuers(&self) -> Vec<DistinguishedNameDer>;
@@ -301,6 +303,12 @@ struct PeerVerifier {
     card_compat: bool,
 }
 
+impl PeerVerifier {
+    fn ask_judge(&self, leaf: &CertificateDer<'_>) -> Result<(), Refused> {
+        self.judge.as_ref().map_or(Ok(()), |judge| judge.judge(leaf))
+    }
+}
+
 impl ClientCertVerifier for PeerVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.judge.is_some()
@@ -320,12 +328,7 @@ impl ClientCertVerifier for PeerVerifier {
         if intermediates.len() >= CHAIN_CERTIFICATES_MAX || bytes > CHAIN_BYTES_MAX {
             return Err(Refused { alert: Alert::Bad, reason: "the chain is too long".into() }.into());
         }
-        if let Some(judge) = &self.judge {
-            let mut chain = Vec::with_capacity(1 + intermediates.len());
-            chain.push(end_entity.clone());
-            chain.extend_from_slice(intermediates);
-            judge.judge(&chain)?;
-        }
+        // Judged when the signature has shown that it is the peer's own.
         Ok(ClientCertVerified::assertion())
     }
 
@@ -335,7 +338,9 @@ impl ClientCertVerifier for PeerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let proven = verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)?;
+        self.ask_judge(cert)?;
+        Ok(proven)
     }
 
     fn verify_tls13_signature(
@@ -344,7 +349,9 @@ impl ClientCertVerifier for PeerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let proven = verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)?;
+        self.ask_judge(cert)?;
+        Ok(proven)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

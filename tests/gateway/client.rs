@@ -14,6 +14,7 @@ use hyper::header::HeaderMap;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
@@ -41,17 +42,25 @@ enum Connection {
 impl Caller {
     /// With the pair `NAME.pem` and `NAME.key`, or with none.
     pub fn new(door: SocketAddr, authority: &Path, identity: Option<&Path>) -> Caller {
+        Caller::showing(door, authority, identity.map(|pair| (pair, pair)))
+    }
+
+    /// With the certificate of one pair and the key of another, which may be what a thief has.
+    pub fn showing(door: SocketAddr, authority: &Path, identity: Option<(&Path, &Path)>) -> Caller {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let builder = builder.with_root_certificates(roots);
+        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = builder.unwrap().with_root_certificates(roots);
         let tls = match identity {
             None => builder.with_no_client_auth(),
-            Some(path) => {
-                let chain = CertificateDer::pem_file_iter(path.with_extension("pem")).unwrap();
-                let key = PrivateKeyDer::from_pem_file(path.with_extension("key")).unwrap();
-                builder.with_client_auth_cert(chain.map(Result::unwrap).collect(), key).unwrap()
+            Some((certificate, key)) => {
+                let chain = CertificateDer::pem_file_iter(certificate.with_extension("pem")).unwrap();
+                let key = PrivateKeyDer::from_pem_file(key.with_extension("key")).unwrap();
+                let key = provider.key_provider.load_private_key(key).unwrap();
+                // Whether the two belong together is the door's to find out.
+                let pair = CertifiedKey::new(chain.map(Result::unwrap).collect(), key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)))
             }
         };
         Caller {
@@ -92,18 +101,30 @@ impl Caller {
 
     /// A TLS connection on which the test writes its own HTTP/1.1.
     pub async fn raw(&self) -> TlsStream<TcpStream> {
-        self.connect(b"http/1.1").await.unwrap()
+        self.raw_speaking(b"http/1.1").await
+    }
+
+    /// As `raw`, for another protocol.
+
+    /// As `raw`, for another protocol.
+    pub async fn raw_speaking(&self, protocol: &[u8]) -> TlsStream<TcpStream> {
+        self.connect(protocol).await.unwrap()
     }
 
     /// The alert with which the door ends the handshake. With TLS 1.3 it comes after the client's own last message.
     pub async fn alert(&self) -> AlertDescription {
+        self.refusal().await.unwrap_or_else(|told| panic!("no alert but {told}"))
+    }
+
+    /// As `alert`, but what else may happen is told instead of failing the test.
+    pub async fn refusal(&self) -> Result<AlertDescription, String> {
         let error = match self.connect(b"http/1.1").await {
             Err(error) => error,
-            Ok(mut stream) => stream.read_u8().await.expect_err("the door let the caller in"),
+            Ok(mut stream) => stream.read_u8().await.err().ok_or("the door let the caller in")?,
         };
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::AlertReceived(alert)) => *alert,
-            _ => panic!("no alert but {error}"),
+            Some(rustls::Error::AlertReceived(alert)) => Ok(*alert),
+            _ => Err(error.to_string()),
         }
     }
 

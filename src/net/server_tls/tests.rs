@@ -71,11 +71,27 @@ impl Region {
     }
 
     fn client(&self, pair: Option<&Pair>) -> Arc<ClientConfig> {
+        self.client_of(pair, rustls::DEFAULT_VERSIONS)
+    }
+
+    fn client_speaking(
+        &self,
+        pair: Option<&Pair>,
+        version: &'static rustls::SupportedProtocolVersion,
+    ) -> Arc<ClientConfig> {
+        self.client_of(pair, &[version])
+    }
+
+    fn client_of(
+        &self,
+        pair: Option<&Pair>,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca.der().clone()).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
         Arc::new(match pair {
@@ -123,9 +139,9 @@ struct OnlyThis {
 }
 
 impl PeerJudge for OnlyThis {
-    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), Refused> {
+    fn judge(&self, leaf: &CertificateDer<'_>) -> Result<(), Refused> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if chain[0] == self.certificate { Ok(()) } else { Err(Refused { alert: self.alert, reason: "no".into() }) }
+        if *leaf == self.certificate { Ok(()) } else { Err(Refused { alert: self.alert, reason: "no".into() }) }
     }
 
     fn allowed_issuers(&self) -> Vec<DistinguishedNameDer> {
@@ -193,14 +209,30 @@ async fn at_the_portal_door_the_judges_refusal_ends_the_handshake_by_its_alert()
 }
 
 #[tokio::test]
-async fn a_stolen_certificate_without_its_key_opens_no_door() {
+async fn a_stolen_certificate_without_its_key_opens_no_door_and_is_not_even_judged() {
     let region = Region::new();
     let owner = region.issue("portal");
     let thief = Pair { key: region.issue("thief").key, ..owner.clone() };
-    for client_auth in [ClientAuth::Required(only(&owner)), staff()] {
-        let (met, inside) = meet(&region.server(client_auth), region.client(Some(&thief))).await;
-        assert_eq!(met.unwrap_err(), HandshakeError::KeyNotProven);
-        assert!(!inside);
+    let judge = only(&owner);
+    for client_auth in [ClientAuth::Required(judge.clone()), staff()] {
+        for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+            let client = region.client_speaking(Some(&thief), version);
+            let (met, inside) = meet(&region.server(client_auth.clone()), client).await;
+            assert_eq!(met.unwrap_err(), HandshakeError::KeyNotProven);
+            assert!(!inside);
+        }
+    }
+    assert_eq!(judge.asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_is_judged_in_tls_1_2_as_well() {
+    let region = Region::new();
+    let portal = region.issue("portal");
+    let server = region.server(ClientAuth::Required(only(&portal)));
+    for (pair, expected) in [(&portal, true), (&region.issue("stranger"), false)] {
+        let (met, inside) = meet(&server, region.client_speaking(Some(pair), &rustls::version::TLS12)).await;
+        assert_eq!((met.is_ok(), inside), (expected, expected));
     }
 }
 
@@ -336,15 +368,13 @@ async fn a_peer_that_never_speaks_and_one_that_speaks_http_are_told_apart() {
 async fn a_chain_beyond_all_reason_is_refused_before_it_is_looked_at() {
     let region = Region::new();
     let portal = region.issue("portal");
-    let judge = only(&portal);
-    let verifier =
-        verifier(ClientAuth::Required(judge.clone()), Arc::new(aws_lc_rs::default_provider()), false).unwrap();
+    let judge = ClientAuth::Required(only(&portal));
+    let verifier = verifier(judge, Arc::new(aws_lc_rs::default_provider()), false).unwrap();
     let many = vec![portal.certificate.clone(); CHAIN_CERTIFICATES_MAX];
     verifier.verify_client_cert(&portal.certificate, &many[1..], UnixTime::now()).unwrap();
     assert!(verifier.verify_client_cert(&portal.certificate, &many, UnixTime::now()).is_err());
     let huge = CertificateDer::from(vec![0; CHAIN_BYTES_MAX]);
     assert!(verifier.verify_client_cert(&portal.certificate, &[huge], UnixTime::now()).is_err());
-    assert_eq!(judge.asked.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
