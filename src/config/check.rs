@@ -56,21 +56,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         file::Mode::Test => Mode::Test,
         file::Mode::Production => Mode::Production,
     };
-    let service = Service {
-        name: text(scrutiny, &file.service.name),
-        portal_url: url(scrutiny, &file.service.portal_url),
-        staff_url: url(scrutiny, &file.service.staff_url),
-        public_url: url(scrutiny, &file.public.url).trim_end_matches('/').to_owned(),
-        support_telephone: text(scrutiny, &file.service.support_telephone),
-        support_hours: match &file.service.support_hours {
-            Some(hours) => texts(scrutiny, hours, file.service.support_hours_en.as_ref()),
-            None => Texts::default(),
-        },
-        staff_link: file.service.staff_link.as_ref().map(|link| external_page(scrutiny, link)),
-        public_link: file.service.public_link.as_ref().map(|link| external_page(scrutiny, link)),
-        card_test_url: None,
-        local_it: file.local_it.iter().map(|helper| local_it(scrutiny, helper)).collect(),
-    };
+    let service = service(scrutiny, &file);
     let operators = operators(scrutiny, &file.trust.operators_addresses);
     let portal = portal_door(scrutiny, base, file.portal);
     let sessions = sessions(scrutiny, &file.staff);
@@ -79,11 +65,10 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let public = public_door(scrutiny, base, file.public);
     let crl_cache = base.join(&file.data_dir).join("crl-cache");
     let revocation = revocation::settings(scrutiny, &file.trust.revocation, crl_cache.clone());
-    let mut trust = trust(scrutiny, base, mode, file.trust);
-    trust.crl_cache = Some(crl_cache);
-    trust.least_level = least_level;
     let own = [&portal, &staff].into_iter().flatten().chain(public.as_ref().map(|public| &public.door));
-    trust.own_certificates = own.map(|door| door.tls.certificate.clone()).collect();
+    let own_certificates = own.map(|door| door.tls.certificate.clone()).collect();
+    let trust = trust(scrutiny, base, mode, file.trust);
+    let trust = TrustSettings { crl_cache: Some(crl_cache), least_level, own_certificates, ..trust };
     let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
     let mail = mail_settings(scrutiny, base, mode, &file.mail, letters_at_once);
     let from = address(scrutiny, &file.mail.get_ref().from_address);
@@ -134,6 +119,24 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         allowed_domains,
         log: telemetry::Settings { filter: file.log.filter.unwrap_or_else(|| LOG_DEFAULT.to_owned()) },
     })
+}
+
+fn service(scrutiny: &mut Scrutiny, file: &file::File) -> Service {
+    Service {
+        name: text(scrutiny, &file.service.name),
+        portal_url: url(scrutiny, &file.service.portal_url),
+        staff_url: url(scrutiny, &file.service.staff_url),
+        public_url: url(scrutiny, &file.public.url).trim_end_matches('/').to_owned(),
+        support_telephone: text(scrutiny, &file.service.support_telephone),
+        support_hours: match &file.service.support_hours {
+            Some(hours) => texts(scrutiny, hours, file.service.support_hours_en.as_ref()),
+            None => Texts::default(),
+        },
+        staff_link: file.service.staff_link.as_ref().map(|link| external_page(scrutiny, link)),
+        public_link: file.service.public_link.as_ref().map(|link| external_page(scrutiny, link)),
+        card_test_url: None,
+        local_it: file.local_it.iter().map(|helper| local_it(scrutiny, helper)).collect(),
+    }
 }
 
 fn text(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> String {

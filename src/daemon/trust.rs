@@ -12,16 +12,12 @@ use super::door::DoorState;
 use super::refusals::Refusals;
 use super::renewal::Renewal;
 use crate::admit::IpKey;
-use crate::domain::calendar::local_date;
 use crate::domain::rejection::RejectionCode;
 use crate::domain::time::Clock;
 use crate::http::request::{Caller, CallerFacts, Door, Peer, RejectionFacts};
 use crate::identity::{self, CrlError, CrlStatus, IssuerStatus, RefusedIssuer, Trust, TrustError, TrustSettings};
 use crate::jobs::revocation::{Age, Board, TrustKeeper};
 use crate::net::{Alert, ClientAuth, PeerJudge, Refused};
-
-/// So long ahead operators are told that an issuer ends.
-const ENDS_WARNED_DAYS: i32 = 90;
 
 pub struct TrustState {
     settings: TrustSettings,
@@ -39,7 +35,6 @@ impl TrustState {
     pub fn load(settings: TrustSettings, clock: Arc<dyn Clock>) -> Result<Arc<TrustState>, TrustError> {
         let trust = Trust::load(&settings)?;
         tell_faults(&trust);
-        tell_ends(&trust, clock.now());
         let (current, renewing) = (ArcSwap::from_pointee(trust), Mutex::default());
         let (refusals, board) = (Refusals::default(), Arc::default());
         Ok(Arc::new(TrustState { settings, current, refusals, renewing, clock, board }))
@@ -50,7 +45,6 @@ impl TrustState {
         let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         let renewed = self.current.load().reload(&self.settings)?;
         tell_faults(&renewed);
-        tell_ends(&renewed, self.clock.now());
         self.current.store(Arc::new(renewed));
         Ok(())
     }
@@ -227,18 +221,6 @@ fn tell_faults(trust: &Trust) {
     for fault in trust.crl_faults() {
         let (file, error) = (fault.file.display(), &fault.error);
         tracing::error!(event = "identity.crl.unfit", %file, %error, "a revocation list was left out");
-    }
-}
-
-/// Issuers that a door takes no longer, or soon no longer.
-fn tell_ends(trust: &Trust, now: Timestamp) {
-    for issuer in trust.statuses() {
-        let Some(ends) = issuer.ends else { continue };
-        let days = (ends - local_date(now)).get_days();
-        if days <= ENDS_WARNED_DAYS {
-            let issuer = issuer.issuer;
-            tracing::warn!(event = "identity.issuer.ends", issuer, %ends, days, "an issuer is no longer taken from that day on");
-        }
     }
 }
 

@@ -92,8 +92,8 @@ pub enum LdapError {
     StartTls(u32),
     #[error("the directory refuses us (result {0}): are bind-dn and the password right?")]
     Bind(u32),
-    #[error("the directory refuses the search (result {0}): are base, filter and our rights right?")]
-    Search(u32),
+    #[error("the directory refuses the search (result {result}): {}", search_remedy(*result))]
+    Search { result: u32 },
     #[error("the directory answered with no person: look at base, filter and our rights")]
     Nobody,
     #[error("the directory answered with more than 400000 entries: narrow base or filter")]
@@ -113,6 +113,15 @@ fn tls_remedy(fault: TlsFault) -> &'static str {
         TlsFault::Issuer => "its certificate's issuer is not trusted: name the right `ca-file`",
         TlsFault::Validity => "its certificate is not valid now: renew it there, or set our clock",
         TlsFault::Handshake => "no common version, or no TLS at that port",
+    }
+}
+
+fn search_remedy(result: u32) -> &'static str {
+    match result {
+        // timeLimitExceeded, sizeLimitExceeded, adminLimitExceeded.
+        3 | 4 | 11 => "it gives us a part only: have its limits raised for our name, for paged searches too",
+        32 => "there is no such `base`, or not for us",
+        _ => "are `base`, `filter` and our rights right?",
     }
 }
 
@@ -208,7 +217,7 @@ async fn converse(
     }
     match in_time(settings, Step::Search, found.finish()).await?.rc {
         0 => {}
-        result => return Err(LdapError::Search(result)),
+        result => return Err(LdapError::Search { result }),
     }
     // Politeness: whether it is heard does not matter.
     let _ = in_time(settings, Step::Search, ldap.unbind()).await;

@@ -58,7 +58,7 @@ pub struct Problem {
     pub violations: Vec<[Violation; 2]>,
     pub retry_after: Option<Duration>,
     /// The limit that was met: requests in a window, in seconds.
-    pub limit: Option<(u32, u64)>,
+    pub limit: Option<(u32, u32)>,
     /// Members of its own, such as the current version.
     pub more: BTreeMap<&'static str, Value>,
     pub rejection: Option<Box<RejectionFacts>>,
@@ -91,7 +91,7 @@ impl Problem {
 
     /// A limit that was met, with the numbers of the RateLimit header fields.
     pub fn limited(code: &'static str, wait: &Wait) -> Problem {
-        let limit = Some((wait.limit, wait.window.as_secs()));
+        let limit = Some((wait.limit, u32::try_from(wait.window.as_secs()).unwrap_or(u32::MAX)));
         Problem { limit, ..Problem::new(code).retry_after(wait.retry_after) }
     }
 

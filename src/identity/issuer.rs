@@ -118,10 +118,10 @@ impl Issuer {
         if certificate.issuer_der == certificate.subject_der {
             return Err(IssuerError::Root);
         }
-        let fits = match (door, settings.kind) {
-            (Door::Portal, IssuerKind::Function) | (Door::Staff, IssuerKind::PersonHsaId { .. }) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (door, settings.kind),
+            (Door::Portal, IssuerKind::Function) | (Door::Staff, IssuerKind::PersonHsaId { .. })
+        );
         if !fits {
             return Err(IssuerError::WrongDoor);
         }
@@ -146,7 +146,7 @@ impl Issuer {
 
     /// In production, whoever bears a published name has its published fingerprint too. Imitations are what tests are
     /// made of.
-    pub fn as_published(self, known: &[KnownIssuer]) -> Result<Issuer, IssuerError> {
+    pub fn unless_impostor(self, known: &[KnownIssuer]) -> Result<Issuer, IssuerError> {
         let impostor = known.iter().any(|known| {
             known.common_name == self.name
                 && known.fingerprint.is_some_and(|published| published != self.certificate.fingerprint)

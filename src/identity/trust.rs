@@ -150,7 +150,7 @@ impl Trust {
         for (door, list) in [(Door::Portal, &settings.portal), (Door::Staff, &settings.staff)] {
             for issuer in list {
                 let loaded = Issuer::load(issuer, door)
-                    .and_then(|loaded| loaded.as_published(&settings.known)?.under(&roots))
+                    .and_then(|loaded| loaded.unless_impostor(&settings.known)?.under(&roots))
                     .map_err(|error| TrustError::Issuer { file: issuer.file.clone(), error })?;
                 issuers.push(loaded);
             }

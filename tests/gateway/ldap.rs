@@ -36,6 +36,11 @@ impl Drop for Slapd {
 impl Slapd {
     /// With the sample region's staff, or None where there is no slapd.
     async fn start(region: &Region) -> Option<Slapd> {
+        Slapd::start_with(region, "", "").await
+    }
+
+    /// With more entries, and more of slapd's own settings for its database.
+    async fn start_with(region: &Region, entries: &str, settings: &str) -> Option<Slapd> {
         if !Path::new(SCHEMAS).exists() || Command::new("slapd").arg("-VV").output().is_err() {
             skip("there is no slapd: install slapd and ldap-utils");
             return None;
@@ -57,7 +62,7 @@ impl Slapd {
              dn: olcDatabase=mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\n\
              olcDatabase: mdb\nolcSuffix: c=SE\nolcRootDN: cn=admin,c=SE\nolcRootPW: admin\nolcDbDirectory: {dir}/db\n\
              olcDbNoSync: TRUE\nolcAccess: to attrs=userPassword by anonymous auth by * none\n\
-             olcAccess: to * by dn.exact=\"cn=gateway,c=SE\" read by * none\n",
+             olcAccess: to * by dn.exact=\"cn=gateway,c=SE\" read by * none\n{settings}",
             tls("server-ca.pem"),
             tls("server.pem"),
             tls("server.key"),
@@ -72,7 +77,7 @@ impl Slapd {
             1,
         );
         fs::write(dir.join("config.ldif"), config).unwrap();
-        fs::write(dir.join("staff.ldif"), staff).unwrap();
+        fs::write(dir.join("staff.ldif"), staff + entries).unwrap();
         for (number, file) in [("0", "config.ldif"), ("1", "staff.ldif")] {
             let mut add = Command::new("slapadd");
             let added = add.args(["-n", number, "-F"]).arg(dir.join("conf")).arg("-l").arg(dir.join(file)).output();
@@ -206,6 +211,33 @@ async fn a_directory_that_has_lost_most_people_puts_nobody_out_until_the_loss_is
     assert_eq!(gateway.operated(&["directory", "refresh", "--accept-loss"])["removed"], 6);
     gateway.handler().get("/v1/whoami").await.refused(403, "rejected");
     gateway.receiver().get("/v1/whoami").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_directory_of_many_pages_is_read_whole_and_a_part_of_it_is_not_taken_for_it() {
+    let unit = "ou=TSTNMT2321000156-A001,o=Region Test,c=SE";
+    let many: String = (5000..6200)
+        .map(|n| {
+            format!(
+                "dn: cn=Nr {n},{unit}\nobjectClass: inetOrgPerson\nobjectClass: hsaPerson\ncn: Nr {n}\nsn: {n}\n\
+                 givenName: Nr\nhsaIdentity: TSTNMT2321000156-{n}\nhsaStartDate: 20240101000000Z\n\n"
+            )
+        })
+        .collect();
+    let paged = "olcLimits: dn.exact=\"cn=gateway,c=SE\" size.soft=500 size.hard=500 size.prtotal=unlimited\n";
+    for (settings, told) in [(paged, None), ("olcSizeLimit: 500\n", Some("result 4"))] {
+        let region = Region::prepare();
+        let Some(slapd) = Slapd::start_with(&region, &many, settings).await else { return };
+        let table = table(&region, &slapd, "", "");
+        let gateway = region.with(&table).run();
+        match told {
+            None => {
+                gateway.operated(&["directory", "refresh"]);
+                assert_eq!(gateway.operated(&["directory", "status"])["posts"], 1_209);
+            }
+            Some(told) => assert!(refused(&gateway).contains(told)),
+        }
+    }
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ key = "tls/server.key"
 socket = "admin.sock"
 
 [trust]
-crl-files = ["ca/function.crl", "ca/person-hsa-id-3.crl", "ca/person-hsa-id-2.crl"]
+crl-files = ["ca/function.crl", "ca/person-hsa-id-2.crl", "ca/person-hsa-id-3.crl"]
 
 [[trust.portal-issuer]]
 file = "ca/function.pem"

@@ -30,6 +30,12 @@ fn a_card_is_a_person_and_a_function_certificate_a_system() {
     assert_eq!((portal.hsa_id.as_str(), portal.kind, portal.loa), (PORTAL, CallerKind::System, None));
 }
 
+fn critical_and_unknown() -> CustomExtension {
+    let mut unknown = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0x05, 0x00]);
+    unknown.set_criticality(true);
+    unknown
+}
+
 #[test]
 fn every_reason_that_a_certificate_can_give_is_told_by_its_own_code() {
     let tree = Tree::grow();
@@ -78,11 +84,7 @@ fn every_reason_that_a_certificate_can_give_is_told_by_its_own_code() {
         (RejectionCode::MalformedHsaId, staff(tree.card("191212121212"))),
         (
             RejectionCode::MalformedCertificate,
-            staff(tree.card(ANNA).with(|p| {
-                let mut unknown = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0x05, 0x00]);
-                unknown.set_criticality(true);
-                p.custom_extensions.push(unknown);
-            })),
+            staff(tree.card(ANNA).with(|p| p.custom_extensions.push(critical_and_unknown()))),
         ),
         (
             RejectionCode::MalformedCertificate,
