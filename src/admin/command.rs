@@ -255,7 +255,12 @@ async fn status(operations: &Operations) -> Result<Value, String> {
     Ok(json!({
         "version": operations.facts.version,
         "mode": operations.facts.mode,
-        "doors": { "portal": operations.facts.portal, "staff": operations.facts.staff, "public": operations.facts.public },
+        "doors": {
+            "portal": operations.facts.portal,
+            "staff": operations.facts.staff,
+            "public": operations.facts.public,
+            "cardTest": operations.facts.card_test,
+        },
         "stores": {
             "cases": store_state(&gateway.cases),
             "common": store_state(&gateway.common),

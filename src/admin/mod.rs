@@ -51,6 +51,8 @@ pub struct Facts {
     pub portal: SocketAddr,
     pub staff: SocketAddr,
     pub public: SocketAddr,
+    /// None where there is no such door.
+    pub card_test: Option<SocketAddr>,
 }
 
 /// Moves the gateway's clock.

@@ -33,6 +33,7 @@ pub use places::{Place, Places, Taken};
 /// | `public_request` | [`IpKey`] | an answer 429 |
 /// | `public_write` | [`IpKey`] | an answer 429 |
 /// | `public_page` | [`IpKey`] | an answer 429 |
+/// | `card_test` | [`IpKey`] | the connection is closed before the handshake |
 /// | `mailbox` | the address's keyed hash | no confirmation letter; the answer is the same as without a limit |
 /// | `sign_up_network` | [`IpKey::network`] | an answer 429 |
 /// | `sign_up` | none: all together | an answer 429 |
@@ -65,6 +66,8 @@ pub struct Limits<C: Clock = DefaultClock> {
     pub public_write: Limiter<C>,
     /// Requests from one address for what lies ready on the shelf.
     pub public_page: Limiter<C>,
+    /// Connections from one address to the card test, each with one request.
+    pub card_test: Limiter<C>,
 }
 
 /// Settings of [`Limits`], each with a default that suits one region.
@@ -84,6 +87,7 @@ pub struct LimitsSettings {
     pub public_request: Settings,
     pub public_write: Settings,
     pub public_page: Settings,
+    pub card_test: Settings,
 }
 
 /// 50 a second: above what a region's busiest portal polls and sends, below what slows the others.
@@ -116,6 +120,8 @@ const PUBLIC_REQUEST: Settings = Settings::new(NonZeroU32::MIN.saturating_add(59
 const PUBLIC_WRITE: Settings = Settings::new(NonZeroU32::MIN.saturating_add(29), Period::Minute, 100_000);
 /// Costs a look-up and a copy: 1,000 a second for one address keep a core half idle.
 const PUBLIC_PAGE: Settings = Settings::new(NonZeroU32::MIN.saturating_add(59_999), Period::Minute, 100_000);
+/// A ward that gets new cards tries them together; each try costs two judgements and a page.
+const CARD_TEST: Settings = Settings::new(NonZeroU32::MIN.saturating_add(119), Period::Minute, 50_000);
 
 impl Default for LimitsSettings {
     fn default() -> LimitsSettings {
@@ -134,6 +140,7 @@ impl Default for LimitsSettings {
             public_request: PUBLIC_REQUEST,
             public_write: PUBLIC_WRITE,
             public_page: PUBLIC_PAGE,
+            card_test: CARD_TEST,
         }
     }
 }
@@ -164,6 +171,7 @@ impl<C: Clock + Clone> Limits<C> {
             public_request: limiter(settings.public_request),
             public_write: limiter(settings.public_write),
             public_page: limiter(settings.public_page),
+            card_test: limiter(settings.card_test),
         }
     }
 
@@ -173,7 +181,9 @@ impl<C: Clock + Clone> Limits<C> {
         let support = [&self.tickets, &self.reporter];
         let public = [&self.public_connection, &self.public_request, &self.public_write, &self.public_page];
         let sign_ups = [&self.sign_up_network, &self.sign_up];
-        callers.into_iter().chain(support).chain(public).chain(sign_ups).for_each(|limiter| limiter.sweep());
+        let card_test = [&self.card_test];
+        let strangers = public.into_iter().chain(card_test);
+        callers.into_iter().chain(support).chain(strangers).chain(sign_ups).for_each(|limiter| limiter.sweep());
     }
 }
 
@@ -259,6 +269,7 @@ mod tests {
             (&limits.public_request, 600),
             (&limits.public_write, 30),
             (&limits.public_page, 60_000),
+            (&limits.card_test, 120),
         ];
         for (limiter, burst) in all {
             let standing = limiter.check(b"the same key").unwrap();

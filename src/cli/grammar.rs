@@ -51,7 +51,8 @@ pub enum Command {
         /// Only write certificates, keys, configuration and sample region to this directory.
         #[arg(long, value_name = "DIR")]
         prepare: Option<PathBuf>,
-        /// The portal door's port; the staff door takes the next, the public door the one after. 0 takes free ports.
+        /// The portal door's port; the staff door takes the next, then the public door, then the card test. 0
+        /// takes free ports.
         #[arg(long, default_value_t = 8440, value_parser = clap::value_parser!(u16).range(..=65532))]
         port_base: u16,
     },

@@ -95,8 +95,11 @@ fn run_gateway(path: &std::path::Path) -> Exit {
     };
     on_runtime(async {
         let told = daemon::run(config, |addresses| {
-            let daemon::Addresses { portal, staff, public } = addresses;
-            say(&format!("portal door https://{portal}  staff door https://{staff}  public door https://{public}"));
+            let daemon::Addresses { portal, staff, public, card_test } = addresses;
+            let card_test = card_test.map(|address| format!("  card test https://{address}")).unwrap_or_default();
+            say(&format!(
+                "portal door https://{portal}  staff door https://{staff}  public door https://{public}{card_test}"
+            ));
         });
         match told.await {
             Ok(()) => Exit::Ok,

@@ -13,27 +13,19 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use super::diagnostic::Scrutiny;
+use super::doors::{card_test_door, portal_door, public_door, sessions, staff_door};
 use super::file;
-use super::{Config, DoorSettings, MasterKeyPlace, Mode, PublicDoorSettings, pki, revocation};
+use super::{Config, MasterKeyPlace, Mode, pki, revocation};
 use crate::admit::{LimitsSettings, Period};
 use crate::domain::clinic::Texts;
 use crate::domain::id::HsaId;
 use crate::domain::mail_address::MailAddress;
 use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, TrustSettings};
 use crate::mail;
-use crate::net::ServerTlsSettings;
-use crate::render::staff::SessionLimits;
 use crate::render::{ExternalPage, LocalIt, Service};
 use crate::telemetry;
 use crate::usecase::status;
 
-const CONNECTIONS_DEFAULT: usize = 2_000;
-const CONNECTIONS_MAX: usize = 20_000;
-const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 64;
-const SESSION_IDLE_MINUTES: u32 = 30;
-const SESSION_IDLE_MINUTES_MAX: u32 = 8 * 60;
-const SESSION_HOURS: u32 = 12;
-const SESSION_HOURS_MAX: u32 = 24;
 const CACHE_MIB_DEFAULT: u64 = 64;
 const CACHE_MIB_MAX: u64 = 4_096;
 /// What the Swedish rules for access to patient data ask for.
@@ -63,6 +55,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let least_level = bounded(scrutiny, file.staff.least_level.as_ref(), LEAST_LEVEL_DEFAULT, 1, pki::LEVEL_MAX);
     let staff = staff_door(scrutiny, base, file.staff);
     let public = public_door(scrutiny, base, file.public);
+    let card_test = file.card_test.map(|card_test| card_test_door(scrutiny, base, card_test));
     let crl_cache = base.join(&file.data_dir).join("crl-cache");
     let revocation = revocation::settings(scrutiny, &file.trust.revocation, crl_cache.clone());
     let own = [&portal, &staff].into_iter().flatten().chain(public.as_ref().map(|public| &public.door));
@@ -83,6 +76,10 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
     let status = status(scrutiny, &file.status);
     let (portal, staff, public) = (portal?, staff?, public?);
+    let card_test = match card_test {
+        None => None,
+        Some(door) => Some(door?),
+    };
     let (mail, from, bounce_address) = (mail?, from?, bounce?);
     let mail_domain = mail_domain(scrutiny, file.mail.get_ref(), &from);
     let data_dir = base.join(file.data_dir);
@@ -101,6 +98,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         staff,
         sessions,
         public,
+        card_test,
         admin_socket: base.join(file.admin.socket),
         trust,
         revocation,
@@ -127,6 +125,7 @@ fn service(scrutiny: &mut Scrutiny, file: &file::File) -> Service {
         portal_url: url(scrutiny, &file.service.portal_url),
         staff_url: url(scrutiny, &file.service.staff_url),
         public_url: url(scrutiny, &file.public.url).trim_end_matches('/').to_owned(),
+        card_test_url: file.card_test.as_ref().map(|door| url(scrutiny, &door.url).trim_end_matches('/').to_owned()),
         support_telephone: text(scrutiny, &file.service.support_telephone),
         support_hours: match &file.service.support_hours {
             Some(hours) => texts(scrutiny, hours, file.service.support_hours_en.as_ref()),
@@ -134,7 +133,6 @@ fn service(scrutiny: &mut Scrutiny, file: &file::File) -> Service {
         },
         staff_link: file.service.staff_link.as_ref().map(|link| external_page(scrutiny, link)),
         public_link: file.service.public_link.as_ref().map(|link| external_page(scrutiny, link)),
-        card_test_url: None,
         local_it: file.local_it.iter().map(|helper| local_it(scrutiny, helper)).collect(),
     }
 }
@@ -202,51 +200,6 @@ pub(super) fn bounded<T: PartialOrd + Copy + std::fmt::Display>(
         scrutiny.fault(value.span(), format!("a number from {min} to {max}"), remedy);
     }
     *value.get_ref()
-}
-
-fn door(scrutiny: &mut Scrutiny, base: &Path, door: file::Door) -> Option<DoorSettings> {
-    let connections_max = bounded(scrutiny, door.connections_max.as_ref(), CONNECTIONS_DEFAULT, 1, CONNECTIONS_MAX);
-    let listen = door.listen.get_ref().parse();
-    if listen.is_err() {
-        let remedy = "such as \"0.0.0.0:8440\" or \"[::]:8440\"";
-        scrutiny.fault(door.listen.span(), "an IP address and a port to listen on", remedy);
-    }
-    let tls = ServerTlsSettings {
-        certificate: base.join(door.certificate),
-        key: base.join(door.key),
-        card_compat: door.card_compat.is_some_and(Spanned::into_inner),
-    };
-    Some(DoorSettings { listen: listen.ok()?, tls, connections_max })
-}
-
-fn staff_door(scrutiny: &mut Scrutiny, base: &Path, staff: file::StaffDoor) -> Option<DoorSettings> {
-    let file::StaffDoor { listen, certificate, key, connections_max, card_compat, .. } = staff;
-    door(scrutiny, base, file::Door { listen, certificate, key, connections_max, card_compat })
-}
-
-fn sessions(scrutiny: &mut Scrutiny, staff: &file::StaffDoor) -> SessionLimits {
-    let idle =
-        bounded(scrutiny, staff.session_idle_minutes.as_ref(), SESSION_IDLE_MINUTES, 1, SESSION_IDLE_MINUTES_MAX);
-    let age = bounded(scrutiny, staff.session_max_hours.as_ref(), SESSION_HOURS, 1, SESSION_HOURS_MAX);
-    SessionLimits {
-        idle_max: SignedDuration::from_mins(i64::from(idle)),
-        age_max: SignedDuration::from_hours(i64::from(age)),
-    }
-}
-
-fn portal_door(scrutiny: &mut Scrutiny, base: &Path, portal: file::Door) -> Option<DoorSettings> {
-    if let Some(compat) = &portal.card_compat {
-        scrutiny.fault(compat.span(), "systems have no cards", "leave `card-compat` out here");
-    }
-    door(scrutiny, base, portal)
-}
-
-fn public_door(scrutiny: &mut Scrutiny, base: &Path, public: file::PublicDoor) -> Option<PublicDoorSettings> {
-    let each = public.connections_per_address_max.as_ref();
-    let connections_per_address_max = bounded(scrutiny, each, CONNECTIONS_PER_ADDRESS_DEFAULT, 1, CONNECTIONS_MAX);
-    let file::PublicDoor { listen, certificate, key, connections_max, .. } = public;
-    let door = door(scrutiny, base, file::Door { listen, certificate, key, connections_max, card_compat: None })?;
-    Some(PublicDoorSettings { door, connections_per_address_max })
 }
 
 fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -> TrustSettings {
@@ -525,6 +478,7 @@ fn limits(scrutiny: &mut Scrutiny, limits: &file::Limits) -> LimitsSettings {
         (&limits.public_request_per_minute, &mut settings.public_request, Period::Minute),
         (&limits.public_write_per_minute, &mut settings.public_write, Period::Minute),
         (&limits.public_page_per_minute, &mut settings.public_page, Period::Minute),
+        (&limits.card_test_per_minute, &mut settings.card_test, Period::Minute),
         (&limits.sign_up_network_per_hour, &mut settings.sign_up_network, Period::Hour),
         (&limits.sign_up_per_hour, &mut settings.sign_up, Period::Hour),
         (&limits.ticket_per_hour, &mut settings.tickets, Period::Hour),

@@ -16,6 +16,7 @@ pub struct File {
     pub portal: Door,
     pub staff: StaffDoor,
     pub public: PublicDoor,
+    pub card_test: Option<CardTestDoor>,
     pub admin: Admin,
     pub trust: Trust,
     #[serde(default)]
@@ -105,6 +106,17 @@ pub struct PublicDoor {
     pub key: PathBuf,
     pub connections_max: Option<Spanned<usize>>,
     pub connections_per_address_max: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CardTestDoor {
+    pub url: Spanned<String>,
+    pub listen: Spanned<String>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub connections_max: Option<Spanned<usize>>,
+    pub card_compat: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -258,6 +270,7 @@ pub struct Limits {
     pub public_request_per_minute: Option<Spanned<u32>>,
     pub public_write_per_minute: Option<Spanned<u32>>,
     pub public_page_per_minute: Option<Spanned<u32>>,
+    pub card_test_per_minute: Option<Spanned<u32>>,
     pub sign_up_network_per_hour: Option<Spanned<u32>>,
     pub sign_up_per_hour: Option<Spanned<u32>>,
     pub ticket_per_hour: Option<Spanned<u32>>,

@@ -4,6 +4,7 @@
 mod check;
 pub mod diagnostic;
 mod directory;
+mod doors;
 mod file;
 mod pki;
 mod revocation;
@@ -73,6 +74,8 @@ pub struct Config {
     pub staff: DoorSettings,
     pub sessions: SessionLimits,
     pub public: PublicDoorSettings,
+    /// None where the region has no card test.
+    pub card_test: Option<DoorSettings>,
     pub admin_socket: PathBuf,
     /// Where the copy of the public pages is kept.
     pub snapshot_dir: PathBuf,

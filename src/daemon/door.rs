@@ -17,6 +17,8 @@ use crate::net::{Accepted, Alpn, ClientAuth, IdleIo, Listener, ServerTls};
 
 /// A handshake that takes longer is none.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// The same where a card signs: some card programs ask for the PIN while the handshake waits.
+const HANDSHAKE_WITH_CARD: Duration = Duration::from_secs(60);
 /// A connection on which nothing moves in either direction is closed; longer than the longest poll.
 const IDLE: Duration = Duration::from_secs(75);
 /// The same where anybody may come: longer than the beat of a stream.
@@ -95,6 +97,7 @@ impl DoorState {
         let limit = match self.door {
             Door::Portal | Door::Staff => &self.limits.address,
             Door::Public => &self.limits.public_connection,
+            Door::CardTest => &self.limits.card_test,
         };
         limit.check(address.as_bytes()).ok()?;
         self.places.as_ref().map(|places| places.take(address)).transpose().ok()
@@ -103,7 +106,11 @@ impl DoorState {
     async fn connection(self: Arc<Self>, accepted: Accepted, place: Option<Place>, watched: Watched) {
         let Accepted { stream, permit, peer } = accepted;
         let address = IpKey::new(peer.ip());
-        let tls = match self.tls.handshake(stream, HANDSHAKE).await {
+        let deadline = match self.door {
+            Door::Staff | Door::CardTest => HANDSHAKE_WITH_CARD,
+            Door::Portal | Door::Public => HANDSHAKE,
+        };
+        let tls = match self.tls.handshake(stream, deadline).await {
             Ok(tls) => tls,
             Err(error) => {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -139,7 +146,7 @@ impl DoorState {
             Alpn::Http1 => Version::Http1,
             Alpn::Http2 => Version::Http2,
         };
-        let idle = if self.door == Door::Public { IDLE_PUBLIC } else { IDLE };
+        let idle = if matches!(self.door, Door::Public | Door::CardTest) { IDLE_PUBLIC } else { IDLE };
         let stream = IdleIo::new(tls.stream, idle);
         connection::serve(stream, version, self.routes.clone(), judge, watched).await;
         drop((permit, place));

@@ -95,6 +95,8 @@ pub struct Addresses {
     pub portal: SocketAddr,
     pub staff: SocketAddr,
     pub public: SocketAddr,
+    /// None where the region has no card test.
+    pub card_test: Option<SocketAddr>,
 }
 
 /// The two stores, open.

@@ -24,6 +24,9 @@ use crate::render::Renderer;
 use crate::usecase::Gateway;
 use crate::usecase::letters::LetterStore;
 
+/// Cards that are tried at once behind one address.
+const CARD_TESTS_PER_ADDRESS_MAX: usize = 64;
+
 /// What the doors answer requests with.
 pub fn api(
     config: &Config,
@@ -57,12 +60,22 @@ pub fn open_doors(
     staff.connected = Some(connected.clone());
     let mut public = build_door(Door::Public, &config.public.door, None, limits, api)?;
     public.places = Some(Places::new(config.public.connections_per_address_max, config.public.door.connections_max));
+    let card_test = match &config.card_test {
+        None => None,
+        Some(settings) => {
+            let mut door = build_door(Door::CardTest, settings, Some(trust), limits, api)?;
+            door.places = Some(Places::new(CARD_TESTS_PER_ADDRESS_MAX, settings.connections_max));
+            Some(door)
+        }
+    };
     let addresses = Addresses {
         portal: portal.listener.address(),
         staff: staff.listener.address(),
         public: public.listener.address(),
+        card_test: card_test.as_ref().map(|door| door.listener.address()),
     };
-    Ok(([portal, staff, public].map(Arc::new).to_vec(), addresses))
+    let doors = [portal, staff, public].into_iter().chain(card_test);
+    Ok((doors.map(Arc::new).collect(), addresses))
 }
 
 fn build_door(
@@ -77,7 +90,7 @@ fn build_door(
     let tls =
         ServerTls::load(settings.tls.clone(), client_auth).map_err(|error| StartError::Tls { door: name, error })?;
     let listener = match door {
-        Door::Portal | Door::Staff => Listener::bind(settings.listen, settings.connections_max),
+        Door::Portal | Door::Staff | Door::CardTest => Listener::bind(settings.listen, settings.connections_max),
         // Whoever serves the copy while we are down gives the door back when we have it.
         Door::Public => Listener::bind_shared(settings.listen, settings.connections_max),
     };
@@ -122,6 +135,7 @@ pub fn facts(config: &Config, addresses: Addresses) -> admin::Facts {
         portal: addresses.portal,
         staff: addresses.staff,
         public: addresses.public,
+        card_test: addresses.card_test,
     }
 }
 

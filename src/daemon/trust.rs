@@ -12,8 +12,10 @@ use super::door::DoorState;
 use super::refusals::Refusals;
 use super::renewal::Renewal;
 use crate::admit::IpKey;
+use crate::domain::card::{CertificateFacts, KnownAs, Purpose, TriedDoor};
 use crate::domain::rejection::RejectionCode;
 use crate::domain::time::Clock;
+use crate::http::card::{AtDoor, Shown};
 use crate::http::request::{Caller, CallerFacts, Door, Peer, RejectionFacts};
 use crate::identity::{self, CrlError, CrlStatus, IssuerStatus, RefusedIssuer, Trust, TrustError, TrustSettings};
 use crate::jobs::revocation::{Age, Board, TrustKeeper};
@@ -80,6 +82,7 @@ impl TrustState {
             Door::Portal => ClientAuth::Required(Arc::new(PortalJudge { trust: self.clone() })),
             Door::Staff => ClientAuth::AskedFor { hints: self.current.load().hints(identity::Door::Staff) },
             Door::Public => ClientAuth::None,
+            Door::CardTest => ClientAuth::Shown,
         }
     }
 
@@ -89,24 +92,71 @@ impl TrustState {
             Door::Portal => identity::Door::Portal,
             Door::Staff => identity::Door::Staff,
             Door::Public => return Peer { door, address, identity: Ok(Caller::Anyone) },
+            Door::CardTest => return Peer { door, address, identity: Ok(Caller::Shown(Arc::new(self.show(chain)))) },
         };
         let judged = self.current.load().judge(at, chain, self.clock.now());
-        let identity = match judged {
-            Ok(caller) => Ok(Caller::Known(CallerFacts {
-                hsa_id: caller.hsa_id,
-                name: caller.display,
-                issuer: caller.issuer,
-                not_after: caller.not_after,
-                loa: caller.loa,
-                fingerprint: caller.fingerprint,
-            })),
-            Err(rejection) => {
-                self.refused(door, &rejection);
-                let identity::Rejection { code, issuer, detail, organisation, .. } = rejection;
-                Err(RejectionFacts { code, issuer, detail, organisation })
-            }
+        if let Err(rejection) = &judged {
+            self.refused(door, rejection);
+        }
+        Peer { door, address, identity: judged.map(caller_facts).map(Caller::Known).map_err(rejection_facts) }
+    }
+
+    /// What is shown at the card test, with what the other doors would say to it.
+    fn show(&self, chain: &[CertificateDer<'_>]) -> Shown {
+        let examined = self.current.load().examine(chain, self.clock.now());
+        let at = |door, examined: identity::DoorExamination| AtDoor {
+            door,
+            rules: examined.rules,
+            judged: examined.outcome.map(caller_facts).map_err(rejection_facts),
         };
-        Peer { door, address, identity }
+        let doors = [at(TriedDoor::Staff, examined.staff), at(TriedDoor::Portal, examined.portal)];
+        let [staff, portal] =
+            doors.each_ref().map(|at| at.judged.as_ref().err().map_or("accepted", |rejection| rejection.code.as_str()));
+        let issuer = examined.certificate.as_ref().and_then(|certificate| certificate.issuer_name.as_deref());
+        tracing::info!(event = "identity.shown", issuer, staff, portal, "a certificate was tried");
+        Shown {
+            certificate: examined.certificate.map(certificate_facts),
+            known_as: examined.issuer.map(known_as),
+            doors: doors.into(),
+        }
+    }
+}
+
+fn caller_facts(caller: identity::Caller) -> CallerFacts {
+    CallerFacts {
+        hsa_id: caller.hsa_id,
+        name: caller.display,
+        issuer: caller.issuer,
+        not_after: caller.not_after,
+        loa: caller.loa,
+        fingerprint: caller.fingerprint,
+    }
+}
+
+fn rejection_facts(rejection: identity::Rejection) -> RejectionFacts {
+    let identity::Rejection { code, issuer, detail, organisation, .. } = rejection;
+    RejectionFacts { code, issuer, detail, organisation }
+}
+
+fn known_as(issuer: identity::KnownIssuer) -> KnownAs {
+    KnownAs { label: issuer.label, level: issuer.level }
+}
+
+fn certificate_facts(certificate: identity::Certificate) -> CertificateFacts {
+    CertificateFacts {
+        purpose: match certificate.key_usage {
+            Some(usage) if usage.digital_signature => Purpose::Authentication,
+            Some(usage) if usage.non_repudiation => Purpose::Signing,
+            _ => Purpose::Other,
+        },
+        name: certificate.display_name(),
+        identifiers: certificate.subject_serial_numbers,
+        organisation: certificate.organisation,
+        card_number: certificate.card_number,
+        issuer: certificate.issuer_name,
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+        serial: certificate.serial.to_string(),
     }
 }
 

@@ -18,6 +18,7 @@
 //! | felanmälan, användarstöd, beställning | fault report, user support, order | the three kinds of support ticket |
 
 pub mod calendar;
+pub mod card;
 pub mod case;
 pub mod clinic;
 pub mod expiry;

@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::routing::get;
 
 use super::problem::Problem;
+use super::request::Door;
 use super::response::Answer;
 use super::shelf::Shelf;
 use super::{Context, Routes, answer_of, finish};
@@ -50,7 +51,7 @@ pub fn routes(shelf: Arc<Shelf>, limits: Arc<Limits>, fallback: Fallback) -> Rou
         let problem = Problem::new("gateway-down").retry_after(COME_BACK);
         std::future::ready(down.answer(request, |_| Err(problem)))
     });
-    Routes::new(Some(shelf), limits, router)
+    Routes::new(Door::Public, Some(shelf), limits, router)
 }
 
 impl Fallback {

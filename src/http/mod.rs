@@ -5,6 +5,7 @@
 //! `connection.rs` serves one connection, `openapi.rs` describes. `shelf.rs`
 //! holds what lies ready, `live.rs` tells those who watch, `fallback.rs` serves the copy when all else is down.
 
+pub mod card;
 pub mod connection;
 pub mod fallback;
 mod form;
@@ -59,6 +60,7 @@ use crate::usecase::Gateway;
 pub struct Routes(Arc<Answering>);
 
 struct Answering {
+    door: Door,
     /// Of the public door only.
     shelf: Option<Arc<Shelf>>,
     limits: Arc<Limits>,
@@ -66,13 +68,13 @@ struct Answering {
 }
 
 impl Routes {
-    fn new(shelf: Option<Arc<Shelf>>, limits: Arc<Limits>, router: Router) -> Routes {
-        Routes(Arc::new(Answering { shelf, limits, router }))
+    fn new(door: Door, shelf: Option<Arc<Shelf>>, limits: Arc<Limits>, router: Router) -> Routes {
+        Routes(Arc::new(Answering { door, shelf, limits, router }))
     }
 
-    /// Whether anybody may come: with the shelf, and with less patience.
+    /// Whether anybody may come: with less patience.
     fn are_public(&self) -> bool {
-        self.0.shelf.is_some()
+        matches!(self.0.door, Door::Public | Door::CardTest)
     }
 
     /// What lies ready costs a look-up; only the rest is routed, named and logged.
@@ -151,7 +153,7 @@ pub fn router(api: &Arc<Api>, door: Door) -> Routes {
             Answer::json(500, "application/problem+json", &problem).into_response(door)
         }));
     let shelf = (door == Door::Public).then(|| api.shelf.clone());
-    Routes::new(shelf, api.limits.clone(), router)
+    Routes::new(door, shelf, api.limits.clone(), router)
 }
 
 /// What is known of a request before it is judged.
@@ -218,7 +220,7 @@ async fn refuse(api: Arc<Api>, request: Request, code: &'static str) -> Response
 async fn serve(api: Arc<Api>, route: &'static Route, edition: Edition, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     // At the staff door a refusal speaks as its reader asks, whichever page it stands in for.
-    let page = matches!(route.speaks, Speaks::Page | Speaks::Pages).then_some(edition);
+    let page = matches!(route.speaks, Speaks::Page | Speaks::Pages | Speaks::InBothLanguages).then_some(edition);
     let context = Context::of(&parts, page);
     let result = carry_out(&api, route, edition, &context, &mut parts, body).await;
     respond(&api, &context, &parts, result)
@@ -268,7 +270,9 @@ async fn call(
     let body = request::read_body(body, route).await?;
     let fields = match route.speaks {
         Speaks::Json => form::Fields::new(),
-        Speaks::Page | Speaks::Pages | Speaks::StaffPages { .. } => form::read(&parts.headers, &body).await?,
+        Speaks::Page | Speaks::Pages | Speaks::InBothLanguages | Speaks::StaffPages { .. } => {
+            form::read(&parts.headers, &body).await?
+        }
     };
     let call = Call {
         caller,
@@ -321,11 +325,16 @@ async fn admit(api: &Api, parts: &Parts, throttled: bool) -> Result<Caller, Prob
         Ok(caller) => caller.clone(),
         Err(facts) => return Err(rejection(api, facts)),
     };
-    let Caller::Known(known) = &caller else {
-        if throttled {
-            admit_anyone(api, peer.address, &parts.method)?;
+    let known = match &caller {
+        Caller::Known(known) => known,
+        Caller::Anyone => {
+            if throttled {
+                admit_anyone(api, peer.address, &parts.method)?;
+            }
+            return Ok(caller);
         }
-        return Ok(caller);
+        // One connection is one request there: the door has counted it.
+        Caller::Shown(_) => return Ok(caller),
     };
     api.limits.certificate.check(&known.fingerprint).map_err(|wait| Problem::limited("rate-limited", &wait))?;
     match peer.door {
@@ -338,7 +347,7 @@ async fn admit(api: &Api, parts: &Parts, throttled: bool) -> Result<Caller, Prob
             let admitted = api.gateway.admit_staff(&known.hsa_id).await;
             admitted.map_err(|refusal| rejection::told_at_home(refusal, known))?;
         }
-        Door::Public => {}
+        Door::Public | Door::CardTest => {}
     }
     Ok(caller)
 }
@@ -434,7 +443,7 @@ fn answer_of(renderer: &Renderer, context: &Context, problem: &Problem, now: Tim
         page = match context.door {
             Door::Public => renderer.problem_page(facts, context.edition()),
             Door::Staff => renderer.staff_page(&StaffPage::Fault(facts), context.language).ok(),
-            Door::Portal => None,
+            Door::Portal | Door::CardTest => None,
         };
     }
     let status = problem.status();

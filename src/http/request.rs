@@ -2,6 +2,7 @@
 //! after the caller was let in, up to the route's cap and within a deadline.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -11,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::card::Shown;
 use super::form::Fields;
 use super::problem::{Problem, json_fault_code};
 use super::route::{Route, Speaks};
@@ -41,6 +43,7 @@ pub enum Door {
     Portal,
     Staff,
     Public,
+    CardTest,
 }
 
 impl Door {
@@ -49,6 +52,7 @@ impl Door {
             Door::Portal => "portal",
             Door::Staff => "staff",
             Door::Public => "public",
+            Door::CardTest => "card-test",
         }
     }
 }
@@ -79,6 +83,8 @@ pub enum Caller {
     Known(CallerFacts),
     /// At the public door nobody is asked.
     Anyone,
+    /// At the card test anything may be shown, and nothing is granted.
+    Shown(Arc<Shown>),
 }
 
 /// Why a certificate was not found good. Names of authorities only, nobody's.
@@ -138,11 +144,12 @@ pub struct Call {
 }
 
 impl Call {
-    /// The certificate that was let in. At the public door there is none, and nothing that is somebody's.
+    /// The certificate that was let in. At the public door there is none, and nothing that is somebody's; at the card
+    /// test nobody is let in.
     pub fn known(&self) -> Result<&CallerFacts, Problem> {
         match &self.caller {
             Caller::Known(facts) => Ok(facts),
-            Caller::Anyone => Err(Problem::new("not-found")),
+            Caller::Anyone | Caller::Shown(_) => Err(Problem::new("not-found")),
         }
     }
 

@@ -39,7 +39,10 @@ const POWERS_REFUSED: &str = "accelerometer=(), camera=(), display-capture=(), g
 /// Pages at the staff door have our style sheet and forms, the public ones a script too.
 fn content_policy(door: Door) -> &'static str {
     match door {
-        Door::Portal => "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        // At the card test a style sheet would be another connection, and perhaps another question about certificates.
+        Door::Portal | Door::CardTest => {
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        }
         Door::Staff => {
             "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
              frame-ancestors 'none'"
@@ -129,6 +132,10 @@ impl Answer {
         let headers = response.headers_mut();
         guard(headers, door);
         headers.insert("cache-control", HeaderValue::from_static("no-store"));
+        if door == Door::CardTest {
+            // The next request is a new handshake, and so a new choice of certificate.
+            headers.insert("connection", HeaderValue::from_static("close"));
+        }
         if let Some(content_type) = self.content_type {
             headers.insert("content-type", HeaderValue::from_static(content_type));
         }

@@ -68,6 +68,8 @@ pub enum Speaks {
     Page,
     /// Pages and forms in all editions, each under its own beginning of the path.
     Pages,
+    /// Pages in both languages.
+    InBothLanguages,
     /// Pages and forms of the staff door in both languages, for whoever has a good card or for who is logged in. Each
     /// form carries a token.
     StaffPages { logged_in: bool },
@@ -79,7 +81,7 @@ impl Route {
         match self.speaks {
             Speaks::Json | Speaks::Page => vec![(self.path.to_owned(), Edition::ALL[0])],
             Speaks::Pages => Edition::ALL.map(|edition| (edition.path(self.path), edition)).to_vec(),
-            Speaks::StaffPages { .. } => {
+            Speaks::InBothLanguages | Speaks::StaffPages { .. } => {
                 let editions = Edition::ALL.into_iter().filter(|edition| edition.audience == Audience::Staff);
                 editions.map(|edition| (edition.path(self.path), edition)).collect()
             }
@@ -92,7 +94,7 @@ impl Route {
         match self.speaks {
             Speaks::Json => !is_anybodys && is_of_browser(headers),
             Speaks::StaffPages { logged_in } => logged_in,
-            Speaks::Page | Speaks::Pages => false,
+            Speaks::Page | Speaks::Pages | Speaks::InBothLanguages => false,
         }
     }
 }
@@ -116,6 +118,7 @@ const PORTAL: &[Door] = &[Door::Portal];
 const STAFF: &[Door] = &[Door::Staff];
 const STAFF_PUBLIC: &[Door] = &[Door::Staff, Door::Public];
 const PUBLIC: &[Door] = &[Door::Public];
+const EVERY: &[Door] = &[Door::Portal, Door::Staff, Door::Public, Door::CardTest];
 
 /// A route that speaks JSON.
 macro_rules! route {
@@ -162,6 +165,7 @@ macro_rules! page {
     };
 }
 
+mod card_test;
 mod staff_web;
 mod subscribe;
 mod support;
@@ -170,16 +174,18 @@ use Need::{IdempotencyKey, IfMatch, IfMatchOrNone};
 
 /// The whole API: each table's routes.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [CASES, STATUS, PROBES, PAGES, staff_web::STAFF_PAGES, subscribe::SUBSCRIBE, support::SUPPORT].into_iter().flatten()
+    let public = [PAGES, subscribe::SUBSCRIBE, support::SUPPORT];
+    let [card_test, staff_web] = [card_test::CARD_TEST, staff_web::STAFF_PAGES];
+    [CASES, STATUS, PROBES, card_test, staff_web].into_iter().chain(public).flatten()
 }
 
 #[rustfmt::skip]
 static CASES: &[Route] = &[
-    route!(Get "/v1/api-info", ALL, "apiInfo", "Om API:et", "About the API",
+    route!(Get "/v1/api-info", EVERY, "apiInfo", "Om API:et", "About the API",
         None, 0, (200, Some("ApiInfo")), &[], &[], meta::api_info),
-    route!(Get "/v1/openapi.json", ALL, "openapi", "Beskrivningen av API:et", "The API's description",
+    route!(Get "/v1/openapi.json", EVERY, "openapi", "Beskrivningen av API:et", "The API's description",
         None, 0, (200, None), &[], &[], meta::describe),
-    route!(Get "/v1/problems", ALL, "problems", "Alla felkoder, som en sida", "All problem codes, as a page",
+    route!(Get "/v1/problems", EVERY, "problems", "Alla felkoder, som en sida", "All problem codes, as a page",
         None, 0, (200, None), &[], &[], meta::problems),
     route!(Get "/v1/health", PUBLIC, "health", "Hur växeln mår", "How the gateway is",
         None, 0, (200, Some("Health")), &[], &[], meta::health),

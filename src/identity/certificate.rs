@@ -62,6 +62,16 @@ pub struct Certificate {
     pub fingerprint: [u8; 32],
 }
 
+impl Certificate {
+    /// The holder's name as the certificate writes it.
+    pub fn display_name(&self) -> Option<Private> {
+        match (&self.given_name, &self.surname) {
+            (Some(given), Some(surname)) => Some(Private::new(format!("{} {}", given.expose(), surname.expose()))),
+            _ => self.common_name.clone(),
+        }
+    }
+}
+
 /// The bits of key usage that we ask about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyUsage {

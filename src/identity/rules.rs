@@ -18,7 +18,7 @@ use super::trust::Trust;
 use super::{Caller, CallerKind, Door, Facts, Rejection};
 use crate::crypto::sha256;
 use crate::domain::calendar::local_date;
-use crate::domain::id::{HsaId, Private};
+use crate::domain::id::HsaId;
 use crate::domain::rejection::{Detail, RejectionCode, Rule, Verdict};
 
 /// So much a clock may be behind before it is called wrong.
@@ -337,7 +337,7 @@ impl Trust {
         Ok(Caller {
             hsa_id: proven.hsa_id.clone()?,
             kind: if loa.is_some() { CallerKind::Person } else { CallerKind::System },
-            display: display(proven.certificate),
+            display: proven.certificate.display_name(),
             issuer: proven.issuer.name.clone(),
             serial: proven.certificate.serial,
             fingerprint: proven.certificate.fingerprint,
@@ -373,13 +373,6 @@ fn hsa_id(certificate: &Certificate) -> Result<HsaId, RejectionCode> {
         [] => Err(RejectionCode::NoHsaId),
         [one] => HsaId::parse(one.expose()).map_err(|_| RejectionCode::MalformedHsaId),
         _ => Err(RejectionCode::MalformedHsaId),
-    }
-}
-
-fn display(certificate: &Certificate) -> Option<Private> {
-    match (&certificate.given_name, &certificate.surname) {
-        (Some(given), Some(surname)) => Some(Private::new(format!("{} {}", given.expose(), surname.expose()))),
-        _ => certificate.common_name.clone(),
     }
 }
 

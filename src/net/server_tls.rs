@@ -65,6 +65,9 @@ pub enum ClientAuth {
     /// A certificate is asked for and its key proven, whoever issued it; the caller judges after each handshake,
     /// resumed ones too. `hints` filter what a browser offers; without any it offers all.
     AskedFor { hints: Vec<DistinguishedNameDer> },
+    /// As asked for, without hints. A connection is one try: no session is resumed, and only HTTP/1.1 is spoken, which
+    /// can end a connection after an answer.
+    Shown,
 }
 
 /// Our own certificate chain and its key, PEM files.
@@ -223,10 +226,11 @@ fn build(settings: &ServerTlsSettings, client_auth: ClientAuth, before: Option<&
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
         .map_err(TlsError::Settings)?;
-    let resumption = !matches!(client_auth, ClientAuth::Required(_));
+    let resumption = !matches!(client_auth, ClientAuth::Required(_) | ClientAuth::Shown);
+    let is_one_try = matches!(client_auth, ClientAuth::Shown);
     let hints = match &client_auth {
         ClientAuth::AskedFor { hints } => hints.clone(),
-        ClientAuth::Required(_) | ClientAuth::None => Vec::new(),
+        ClientAuth::Required(_) | ClientAuth::Shown | ClientAuth::None => Vec::new(),
     };
     let builder = match verifier(client_auth, provider, settings.card_compat) {
         Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
@@ -247,7 +251,8 @@ fn build(settings: &ServerTlsSettings, client_auth: ClientAuth, before: Option<&
         }
         other => TlsError::Settings(other),
     })?;
-    config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
+    config.alpn_protocols =
+        if is_one_try { vec![ALPN_HTTP1.to_vec()] } else { vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()] };
     let sessions = sessions(resumption, &hints, before);
     config.session_storage = match &sessions {
         Some(sessions) => Arc::<Resumption>::clone(sessions),
@@ -260,7 +265,7 @@ fn build(settings: &ServerTlsSettings, client_auth: ClientAuth, before: Option<&
 /// Where sessions wait to be resumed: where they did before, while the same issuers are asked for.
 fn sessions(resumption: bool, hints: &[DistinguishedNameDer], before: Option<&Current>) -> Option<Arc<Resumption>> {
     if !resumption {
-        // rustls judges no resumed session: a revoked certificate would go on coming in.
+        // rustls judges no resumed session: a revoked certificate would go on coming in; and nobody could show another.
         return None;
     }
     let kept = before.filter(|before| before.hints == hints).and_then(|before| before.resumption.clone());
@@ -289,6 +294,7 @@ fn verifier(client_auth: ClientAuth, provider: Arc<CryptoProvider>, card_compat:
             (Some(judge), hints)
         }
         ClientAuth::AskedFor { hints } => (None, hints),
+        ClientAuth::Shown => (None, Vec::new()),
     };
     let hints = hints.into_iter().map(DistinguishedName::from).collect();
     Some(PeerVerifier { judge, hints, provider, card_compat })

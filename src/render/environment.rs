@@ -24,6 +24,7 @@ macro_rules! built_in {
 const BUILT_IN: &[(&str, &str)] = built_in![
     "letter.html",
     "rejection.html",
+    "card-test.html",
     "sv/answer-waits.subject",
     "sv/answer-waits.txt",
     "sv/answer-waits.html",

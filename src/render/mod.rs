@@ -9,6 +9,7 @@
 //! | `publish` | everything that many read, as documents |
 //! | `status_pages`, `statuspage`, `feeds`, `calendar` | those documents: pages, JSON, Atom and badge, iCalendar |
 //! | `staff` | the pages of the staff door |
+//! | `card_test` | the card test's page |
 //! | `page`, `pages` | pages for people who do something: their facts, their rendering |
 //! | `view`, `words`, `when`, `markup` | what all of them say, and how |
 //! | `environment` | the templates and what they may call |
@@ -17,6 +18,7 @@
 //! A template is given one language and says both: `t("svenska", "English")`.
 
 mod calendar;
+pub mod card_test;
 mod environment;
 mod feeds;
 mod letters;
@@ -139,6 +141,7 @@ impl Renderer {
             }
             self.try_notices(language)?;
             self.try_staff_pages(language)?;
+            self.try_card_test(language)?;
             for audience in Audience::ALL {
                 self.try_pages(language, audience)?;
             }

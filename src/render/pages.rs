@@ -12,6 +12,7 @@ use super::view::{SubjectView, View};
 use super::when::When;
 use super::words::{Said, said};
 use super::{RenderError, Renderer, sample};
+use crate::domain::faq::LOGIN_GUIDE;
 use crate::domain::language::Language;
 use crate::domain::status::Audience;
 use crate::domain::status::board::{Board, OwnHealth};
@@ -109,8 +110,9 @@ impl Renderer {
             }
             Page::FaqEntry(entry) => {
                 let path = Some(format!("/fragor-och-svar/{}", entry.slug));
+                let card_test = self.card_test(language).filter(|_| entry.slug == LOGIN_GUIDE);
                 let entry = value(FaqView::of(entry, language));
-                ("page/faq-entry.html", path, context! { entry })
+                ("page/faq-entry.html", path, context! { entry, card_test })
             }
             Page::NotFound => ("page/not-found.html", None, context! {}),
             Page::Home => ("page/home.html", at("/"), context! {}),

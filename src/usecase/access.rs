@@ -113,15 +113,19 @@ impl Gateway {
 
     /// A system that is registered and not suspended.
     pub fn admit_portal(&self, system: &HsaId) -> Result<Portal, Refusal> {
+        let portal = self.registered_portal(system)?;
+        self.note_portal(system);
+        Ok(portal)
+    }
+
+    /// As `admit_portal`, but nobody has been heard of: the question alone is no sign of the portal's life.
+    pub fn registered_portal(&self, system: &HsaId) -> Result<Portal, Refusal> {
         let catalog = self.catalog();
         let portal = catalog.portals.get(system).map(|at| &at.record);
         match portal {
             None => Err(Refusal::Rejected(RejectionCode::PortalNotRegistered)),
             Some(portal) if portal.suspended => Err(Refusal::Rejected(RejectionCode::PortalSuspended)),
-            Some(portal) => {
-                self.note_portal(system);
-                Ok(portal.clone())
-            }
+            Some(portal) => Ok(portal.clone()),
         }
     }
 

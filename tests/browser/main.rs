@@ -39,6 +39,7 @@ fn people_read_and_use_the_pages_in_a_real_browser() {
         .env("BUDKAVLE_CONFIG", gateway.region.config())
         .env("BUDKAVLE_URL", format!("https://localhost:{}", gateway.public_door.port()))
         .env("BUDKAVLE_STAFF_URL", format!("https://localhost:{}", gateway.staff_door.port()))
+        .env("BUDKAVLE_CARD_TEST_URL", format!("https://localhost:{}", gateway.card_test_door.unwrap().port()))
         .env("BUDKAVLE_CARDS", gateway.region.path("cards"))
         .env("BUDKAVLE_MAIL", gateway.region.path("mail"))
         .env("BUDKAVLE_CHROMIUM", chromium)

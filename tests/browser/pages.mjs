@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 
 const { BUDKAVLE_BINARY, BUDKAVLE_CONFIG, BUDKAVLE_URL: url, BUDKAVLE_MAIL, BUDKAVLE_SHOTS, BUDKAVLE_CHROMIUM } = process.env;
-const { BUDKAVLE_STAFF_URL: staff, BUDKAVLE_CARDS: cards } = process.env;
+const { BUDKAVLE_STAFF_URL: staff, BUDKAVLE_CARDS: cards, BUDKAVLE_CARD_TEST_URL: cardTest } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
 const editions = ['', '/en', '/invanare', '/en/invanare'];
@@ -424,6 +424,33 @@ test('somebody reports an urgent fault and follows it, by keyboard alone', async
 function card(name, options = {}) {
   return { clientCertificates: [{ origin: staff, certPath: `${cards}/${name}.pem`, keyPath: `${cards}/${name}.key` }], ...options };
 }
+
+test('the card test says of any card what it is and where it is let in, to everybody and on a telephone', async () => {
+  const shown = [['receiver', /fungerar/, /works/], ['telia', /Telia/, /Telia/], ['expired', /har gått ut/, /has expired/], [null, /Inget kort/, /No card/]];
+  for (const [name, sv, en] of shown) {
+    const certificate = { origin: cardTest, certPath: `${cards}/${name}.pem`, keyPath: `${cards}/${name}.key` };
+    const options = name ? { clientCertificates: [certificate] } : {};
+    for (const [path, heading] of [['/', sv], ['/en', en]]) {
+      await at(`${cardTest}${path}`, options, async (page) => {
+        assert.equal(page.status, 200);
+        assert.match(await page.locator('h1').innerText(), heading);
+        await page.evaluate(() => document.querySelectorAll('details').forEach((one) => { one.open = true; }));
+        for (const width of [320, ...widths]) {
+          await page.setViewportSize({ width, height: 800 });
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, `${name} ${width}`);
+          await picture(page, `card-test-${name}-${path.slice(1)}-${width}`);
+        }
+        const small = await page.evaluate(() => [...document.querySelectorAll('a, summary')].filter((one) => one.getBoundingClientRect().height < 43.5).map((one) => one.outerHTML));
+        assert.deepEqual(small, []);
+        for (const colorScheme of ['dark', 'light']) {
+          await page.emulateMedia({ colorScheme });
+          assert.deepEqual(await violations(page), []);
+        }
+        assert.deepEqual(page.told, []);
+      });
+    }
+  }
+});
 
 test('somebody logs in with a card, sees what waits, chooses letters and logs out, by keyboard alone', async () => {
   await at(`${staff}/`, card('receiver'), async (page) => {

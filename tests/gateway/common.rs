@@ -91,11 +91,12 @@ impl Region {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let doors: Vec<_> = line.split_whitespace().filter_map(|word| word.strip_prefix("https://")).collect();
-        let [portal, staff, public] = doors[..] else {
+        let [portal, staff, public, ref card_test @ ..] = doors[..] else {
             panic!("not started: {}", fs::read_to_string(self.path("log")).unwrap());
         };
         let [portal_door, staff_door, public_door] = [portal, staff, public].map(|door| door.parse().unwrap());
-        Gateway { region: self, child, portal_door, staff_door, public_door }
+        let card_test_door = card_test.first().map(|door| door.parse().unwrap());
+        Gateway { region: self, child, portal_door, staff_door, public_door, card_test_door }
     }
 }
 
@@ -106,6 +107,8 @@ pub struct Gateway {
     pub portal_door: SocketAddr,
     pub staff_door: SocketAddr,
     pub public_door: SocketAddr,
+    /// None where the configuration has no such door.
+    pub card_test_door: Option<SocketAddr>,
 }
 
 impl Drop for Gateway {

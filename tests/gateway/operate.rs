@@ -21,7 +21,8 @@ async fn status_tells_doors_stores_region_and_letters_to_people_and_programs() {
     let status = gateway.operated(&["status"]);
     let [portal, staff, public] =
         [gateway.portal_door, gateway.staff_door, gateway.public_door].map(|door| door.to_string());
-    let doors = json!({ "portal": portal, "staff": staff, "public": public });
+    let card_test = gateway.card_test_door.map(|door| door.to_string());
+    let doors = json!({ "portal": portal, "staff": staff, "public": public, "cardTest": card_test });
     assert_eq!((&status["doors"], &status["mode"]), (&doors, &json!("test")));
     assert_eq!(status["stores"], json!({ "cases": "working", "common": "working" }));
     assert_eq!(status["region"], json!({ "clinics": 2, "caseTypes": 9, "portals": 2, "roles": 10 }));

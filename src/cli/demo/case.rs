@@ -62,7 +62,13 @@ impl Steps {
         inbox.receive("9", LETTERS).await?;
         let knock = Request { expects: 403, ..Request::get(Some("cards/telia"), staff, "/v1/whoami") };
         let told = self.step("10", "A Telia certificate knocks at the staff door and is told why not", knock).await?;
-        expect("10", told["rejection"]["code"] == "telia-e-legitimation", "the reason")
+        expect("10", told["rejection"]["code"] == "telia-e-legitimation", "the reason")?;
+        let Some(card_test) = self.addresses.card_test else { return Ok(()) };
+        say("   The card test says what it is, and what each door says to it; a browser gets a page:");
+        let shown = self.call("10", &Request::get(Some("cards/telia"), card_test.port(), "/v1/card-test")).await?;
+        let shown: Value = serde_json::from_slice(&shown.body).unwrap_or_default();
+        let refused = |door: &Value| door["rejection"]["code"] == "telia-e-legitimation";
+        expect("10", shown["doors"].as_array().is_some_and(|doors| doors.iter().all(refused)), "the same of both doors")
     }
 
     async fn submit(

@@ -88,7 +88,7 @@ pub async fn prepare(dir: &Path, port_base: u16) -> Result<PathBuf, PrepareError
 /// With `port_base` 0 the doors take free ports, which `budkavle status` tells.
 fn configuration(port_base: u16) -> String {
     let port = |step: u16| if port_base == 0 { 0 } else { port_base + step };
-    let (portal, staff, public) = (port(0), port(1), port(2));
+    let (portal, staff, public, card_test) = (port(0), port(1), port(2), port(3));
     format!(
         r#"# A throwaway region to try Budkavle with. See README.txt beside this file.
 mode = "test"
@@ -119,6 +119,12 @@ url = "https://localhost:{public}"
 listen = "127.0.0.1:{public}"
 certificate = "tls/server.pem"
 key = "tls/server.key"
+
+[card-test]
+listen = "127.0.0.1:{card_test}"
+certificate = "tls/server.pem"
+key = "tls/server.key"
+url = "https://localhost:{card_test}"
 
 [admin]
 socket = "admin.sock"

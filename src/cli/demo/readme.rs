@@ -42,9 +42,9 @@ const FILES: [(&str, &str); 24] = [
 ];
 
 /// The whole text. `dir` should be absolute, so that the commands can be run from anywhere; the doors are at
-/// `port_base` and the two ports above it.
+/// `port_base` and the three ports above it.
 pub fn text(dir: &Path, port_base: u16) -> String {
-    let [portal, staff, public] = [0, 1, 2].map(|step| u32::from(port_base) + step);
+    let [portal, staff, public, card_test] = [0, 1, 2, 3].map(|step| u32::from(port_base) + step);
     let place = dir.display();
     let config = in_dir(dir, "budkavle.toml");
     let files: String = FILES.iter().map(|(name, what)| format!("  {name:<NAME_COLUMNS$}  {what}\n")).collect();
@@ -68,6 +68,7 @@ Doors, all on localhost over TLS:
   https://localhost:{portal}/  portal     systems with a registered certificate
   https://localhost:{staff}/  staff      people with a card
   https://localhost:{public}/  public     everybody: status and support
+  https://localhost:{card_test}/  card-test  what a card is, and which door would take it
 
 Files:
 
@@ -77,8 +78,8 @@ browser. A .pem holds the certificate and the authority that issued it, roots
 left out. The cards to be refused break one rule each; the answer names it. With
 receiver.p12 in a browser, https://localhost:{staff}/ has pages to log in at.
 
-Five things to try
-------------------
+Six things to try
+-----------------
 
 1. The portal sends a case. Run it twice: the second answer is the first one
    again, with the same receipt, because the Idempotency-Key is the same.
@@ -119,6 +120,11 @@ INCIDENT
 5. A program reads the same, with no certificate of its own.
 
 {anybodys_call} https://localhost:{public}/api/v2/summary.json
+
+6. Any card is tried: what it is, and which door would take it, or why not. A
+   browser shows it as a page; it lets nobody in.
+
+{telia_call} https://localhost:{card_test}/v1/card-test
 "#
     )
 }
@@ -171,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_five_calls_even_where_the_directory_has_spaces_and_quotes() {
+    fn a_shell_reads_six_calls_even_where_the_directory_has_spaces_and_quotes() {
         let text = text(Path::new("/tmp/Anna's try $HOME"), 8440);
         let commands: Vec<&str> = text.split("\n\n").filter(|paragraph| paragraph.starts_with("curl ")).collect();
         let commands = commands.join("\n");
@@ -179,7 +185,7 @@ mod tests {
         let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
         let calls = String::from_utf8(output.stdout).unwrap();
         let calls: Vec<&str> = calls.lines().collect();
-        assert_eq!(calls.len(), 5, "{calls:?}");
+        assert_eq!(calls.len(), 6, "{calls:?}");
         assert!(calls[0].contains("|--key|/tmp/Anna's try $HOME/tls/portal.key|"), "{}", calls[0]);
         assert!(calls[0].ends_with("|https://localhost:8440/v1/cases|"), "{}", calls[0]);
         assert!(calls[1].ends_with("/cards/receiver.key|https://localhost:8441/v1/inbox|"), "{}", calls[1]);
@@ -187,12 +193,13 @@ mod tests {
         assert!(calls[3].ends_with("|https://localhost:8441/v1/status/incidents|"), "{}", calls[3]);
         let anybodys = "--cacert|/tmp/Anna's try $HOME/tls/server-ca.pem|https://localhost:8442/api/v2/summary.json|";
         assert_eq!(calls[4], anybodys);
+        assert!(calls[5].ends_with("/cards/telia.key|https://localhost:8443/v1/card-test|"), "{}", calls[5]);
     }
 
     #[test]
     fn the_doors_stand_at_the_base_port_and_above_it_up_to_the_last_port() {
-        let text = text(Path::new("/tmp/try"), 65533);
-        for (port, door) in [(65533, "portal"), (65534, "staff"), (65535, "public")] {
+        let text = text(Path::new("/tmp/try"), 65532);
+        for (port, door) in [(65532, "portal"), (65533, "staff"), (65534, "public"), (65535, "card-test")] {
             assert!(text.contains(&format!("https://localhost:{port}/  {door}")), "{door}");
         }
     }

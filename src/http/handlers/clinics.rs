@@ -43,7 +43,7 @@ pub async fn case_type(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
         Door::Portal | Door::Staff => with_forms(&api, &at.record).await?,
         // Who only wants to know what can be sent needs no form, and nothing that is switched off.
         Door::Public if at.record.active => WireCaseType::of(&at.record),
-        Door::Public => return Err(Refusal::NotFound.into()),
+        Door::Public | Door::CardTest => return Err(Refusal::NotFound.into()),
     };
     Ok(Answer::ok(&wire).etag(at.version))
 }

@@ -1,5 +1,6 @@
 //! Handlers: each reads its call, asks a use case and gives the answer its shape. Rules live elsewhere.
 
+pub mod card_test;
 pub mod cases;
 pub mod clinics;
 pub mod components;

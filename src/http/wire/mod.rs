@@ -1,5 +1,6 @@
 //! The shapes on the wire: what comes in, strictly, and what goes out. The API changes here and nowhere else.
 
+pub mod card_test;
 pub mod case;
 pub mod faq;
 pub mod notice;

@@ -214,7 +214,7 @@ async fn a_stolen_certificate_without_its_key_opens_no_door_and_is_not_even_judg
     let owner = region.issue("portal");
     let thief = Pair { key: region.issue("thief").key, ..owner.clone() };
     let judge = only(&owner);
-    for client_auth in [ClientAuth::Required(judge.clone()), staff()] {
+    for client_auth in [ClientAuth::Required(judge.clone()), staff(), ClientAuth::Shown] {
         for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
             let client = region.client_speaking(Some(&thief), version);
             let (met, inside) = meet(&region.server(client_auth.clone()), client).await;
@@ -313,6 +313,24 @@ async fn who_is_forgotten_shows_the_certificate_anew_and_others_go_on() {
     assert!(inside && !back.resumed, "a ticket of before is worth nothing");
     assert_eq!(back.peer_chain, [leaving.certificate]);
     assert!(meet(&server, stayer).await.0.unwrap().resumed);
+}
+
+#[tokio::test]
+async fn where_a_certificate_is_only_shown_any_will_do_and_each_connection_is_a_new_choice() {
+    let region = Region::new();
+    let server = region.server(ClientAuth::Shown);
+    let card = Region::new().issue("card of another tree");
+    let mut client = Arc::unwrap_or_clone(region.client(Some(&card)));
+    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let client = Arc::new(client);
+    for _ in 0..2 {
+        let (met, inside) = meet(&server, Arc::clone(&client)).await;
+        let met = met.unwrap();
+        assert!(inside && !met.resumed);
+        assert_eq!((met.peer_chain, met.alpn), (vec![card.certificate.clone()], Alpn::Http1));
+    }
+    let (met, inside) = meet(&server, region.client(None)).await;
+    assert!(inside && met.unwrap().peer_chain.is_empty());
 }
 
 #[tokio::test]
