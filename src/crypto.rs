@@ -100,6 +100,11 @@ pub fn sha256(parts: &[&[u8]]) -> Digest {
     to_digest(context.finish().as_ref())
 }
 
+/// SHA-1, where a protocol names things by it (RFC 5019: an issuer in an OCSP question). It proves nothing.
+pub fn sha1_name(of: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, of).as_ref().to_vec()
+}
+
 /// Whether two secrets are the same, in a time that does not tell how far they agree.
 pub fn same(left: &[u8], right: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(left, right).is_ok()

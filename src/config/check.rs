@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use toml::Spanned;
-use zeroize::Zeroizing;
 
 use super::diagnostic::Scrutiny;
 use super::doors::{card_test_door, portal_door, public_door, sessions, staff_door};
@@ -21,7 +19,6 @@ use crate::domain::clinic::Texts;
 use crate::domain::id::HsaId;
 use crate::domain::mail_address::MailAddress;
 use crate::identity::{Environment, IssuerKind, IssuerSettings, RefusedIssuer, TrustSettings};
-use crate::mail;
 use crate::render::{ExternalPage, LocalIt, Service};
 use crate::telemetry;
 use crate::usecase::status;
@@ -33,7 +30,6 @@ const LEAST_LEVEL_DEFAULT: u8 = 3;
 const STALE_HOURS_DEFAULT: u64 = 24;
 const STALE_HOURS_MAX: u64 = 24 * 14;
 const SILENT_MINUTES_MAX: u32 = 7 * 24 * 60;
-const LETTERS_AT_ONCE: usize = 4;
 const HOLD_SECONDS_DEFAULT: u32 = 60;
 const HOLD_SECONDS_MAX: u32 = 3_600;
 const NOTICE_DAYS_MAX: u16 = 90;
@@ -58,17 +54,12 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let card_test = file.card_test.map(|card_test| card_test_door(scrutiny, base, card_test));
     let crl_cache = base.join(&file.data_dir).join("crl-cache");
     let revocation = revocation::settings(scrutiny, &file.trust.revocation, crl_cache.clone());
+    let ocsp = revocation::ocsp(scrutiny, &file.trust.ocsp, &revocation);
     let own = [&portal, &staff].into_iter().flatten().chain(public.as_ref().map(|public| &public.door));
     let own_certificates = own.map(|door| door.tls.certificate.clone()).collect();
     let trust = trust(scrutiny, base, mode, file.trust);
     let trust = TrustSettings { crl_cache: Some(crl_cache), least_level, own_certificates, ..trust };
-    let letters_at_once = letters_at_once(scrutiny, file.mail.get_ref());
-    let mail = mail_settings(scrutiny, base, mode, &file.mail, letters_at_once);
-    let from = address(scrutiny, &file.mail.get_ref().from_address);
-    let bounce = match &file.mail.get_ref().bounce_address {
-        Some(bounce) => address(scrutiny, bounce),
-        None => from.clone(),
-    };
+    let letters = super::letters::letters(scrutiny, base, mode, &file.mail);
     let portal_silence = portal_silence(scrutiny, &file.status.portal_silent_minutes);
     let limits = limits(scrutiny, &file.limits);
     let directory = super::directory::check(scrutiny, base, &file.directory);
@@ -80,8 +71,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         None => None,
         Some(door) => Some(door?),
     };
-    let (mail, from, bounce_address) = (mail?, from?, bounce?);
-    let mail_domain = mail_domain(scrutiny, file.mail.get_ref(), &from);
+    let letters = letters?;
     let data_dir = base.join(file.data_dir);
     Some(Config {
         mode,
@@ -102,14 +92,15 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
         admin_socket: base.join(file.admin.socket),
         trust,
         revocation,
+        ocsp,
         operators,
-        mail,
-        mail_from: mail::Sender { name: file.mail.get_ref().from_name.clone(), address: from },
-        bounce_address,
-        letters_at_once,
+        mail: letters.transport,
+        mail_from: letters.from,
+        bounce_address: letters.bounce_address,
+        letters_at_once: letters.at_once,
         portal_silence,
-        mail_domain,
-        mail_strict: file.mail.get_ref().strict,
+        mail_domain: letters.domain,
+        mail_strict: letters.strict,
         incoming_maildir: file.mail.get_ref().incoming_maildir.as_ref().map(|path| base.join(path)),
         directory,
         limits,
@@ -181,7 +172,7 @@ fn url(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> String {
     text.clone()
 }
 
-fn address(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> Option<MailAddress> {
+pub(super) fn address(scrutiny: &mut Scrutiny, value: &Spanned<String>) -> Option<MailAddress> {
     MailAddress::parse(value.get_ref())
         .map_err(|error| scrutiny.fault(value.span(), error.to_string(), "such as \"noreply@region.example\""))
         .ok()
@@ -228,6 +219,7 @@ fn trust(scrutiny: &mut Scrutiny, base: &Path, mode: Mode, trust: file::Trust) -
         crls: trust.crl_files.iter().map(|file| base.join(file)).collect(),
         crl_cache: None,
         crl_max_stale: Duration::from_secs(hours * 3_600),
+        ocsp_cache_max: revocation::ocsp_cache_max(scrutiny, &trust.ocsp),
         loa_policies: pki::loa_policies(scrutiny, &trust.loa_policies),
     }
 }
@@ -266,9 +258,10 @@ fn issuers(
         };
         let crl_required = issuer.crl_required.unwrap_or(true);
         let crl_urls = revocation::crl_urls(scrutiny, &issuer.crl_urls);
+        let (revocation, ocsp_url) = revocation::source(scrutiny, &issuer);
         let ends = issuer.ends.as_ref().and_then(|ends| day(scrutiny, ends));
         let file = base.join(issuer.file);
-        out.push(IssuerSettings { file, kind, environment, crl_required, crl_urls, ends });
+        out.push(IssuerSettings { file, kind, environment, crl_required, crl_urls, revocation, ocsp_url, ends });
     }
     out
 }
@@ -301,112 +294,7 @@ fn refused_issuers(scrutiny: &mut Scrutiny, base: &Path, list: Vec<file::Refused
     out
 }
 
-fn letters_at_once(scrutiny: &mut Scrutiny, mail: &file::Mail) -> usize {
-    bounded(scrutiny, mail.connections_max.as_ref(), LETTERS_AT_ONCE, 1, 50)
-}
-
-fn mail_settings(
-    scrutiny: &mut Scrutiny,
-    base: &Path,
-    mode: Mode,
-    mail: &Spanned<file::Mail>,
-    connections_max: usize,
-) -> Option<mail::Settings> {
-    let table = mail.get_ref();
-    if *table.transport.get_ref() == file::Transport::Directory {
-        if mode == Mode::Production {
-            let remedy = "transport = \"smtp\" and the smarthost's `host`; letters in a directory reach nobody";
-            scrutiny.fault(table.transport.span(), "production sends letters", remedy);
-        }
-        let Some(path) = &table.directory else {
-            scrutiny.fault(mail.span(), "transport \"directory\" needs `directory`", "add `directory = \"mail\"`");
-            return None;
-        };
-        if let Some(second) = &table.second {
-            scrutiny.fault(second.span(), "a second smarthost goes with transport \"smtp\"", "leave it out");
-        }
-        return Some(mail::Settings::Directory { path: base.join(path) });
-    }
-    let first = smarthost(scrutiny, base, mail.span(), table.first(), connections_max);
-    let second = table.second.as_ref().map(|second| {
-        let mut table = second.get_ref().clone();
-        table.hello_name = table.hello_name.or_else(|| mail.get_ref().hello_name.clone());
-        smarthost(scrutiny, base, second.span(), table, connections_max)
-    });
-    let second = match second {
-        None => None,
-        Some(second) => Some(second?),
-    };
-    Some(mail::Settings::Smtp { first: first?, second })
-}
-
-fn smarthost(
-    scrutiny: &mut Scrutiny,
-    base: &Path,
-    place: Range<usize>,
-    table: file::Smarthost,
-    connections_max: usize,
-) -> Option<Box<mail::SmtpSettings>> {
-    let credentials = credentials(scrutiny, base, &place, &table);
-    let (Some(host), Some(hello_name)) = (table.host, table.hello_name) else {
-        let remedy = "add `host = \"smtp.region.example\"` and `hello-name = \"gateway.region.example\"`";
-        scrutiny.fault(place, "transport \"smtp\" needs `host` and `hello-name`", remedy);
-        return None;
-    };
-    let mut smtp = mail::SmtpSettings::new(host, hello_name);
-    if table.security == Some(file::Security::Starttls) {
-        smtp.security = mail::Security::StartTls;
-        smtp.port = 587;
-    }
-    smtp.port = table.port.unwrap_or(smtp.port);
-    smtp.ca_file = table.ca_file.as_ref().map(|file| base.join(file));
-    smtp.connections_max = connections_max;
-    smtp.credentials = credentials;
-    if let Err(error) = smtp.check() {
-        scrutiny.fault(place, error.to_string().replace('_', "-"), "see the reference file for each key");
-    }
-    Some(Box::new(smtp))
-}
-
-/// The domain in Message-IDs and in the addresses that bounces go to.
-fn mail_domain(scrutiny: &mut Scrutiny, mail: &file::Mail, from: &MailAddress) -> String {
-    let Some(domain) = &mail.domain else { return from.domain().to_owned() };
-    match MailAddress::parse(&format!("b@{}", domain.get_ref())) {
-        Ok(address) => address.domain().to_owned(),
-        Err(error) => {
-            scrutiny.fault(domain.span(), error.to_string(), "such as \"status.region.example\"");
-            domain.get_ref().clone()
-        }
-    }
-}
-
-fn credentials(
-    scrutiny: &mut Scrutiny,
-    base: &Path,
-    place: &Range<usize>,
-    table: &file::Smarthost,
-) -> Option<mail::Credentials> {
-    let (user, path) = match (&table.user, &table.password_file) {
-        (None, None) => return None,
-        (Some(user), Some(path)) => (user.clone(), base.join(path)),
-        _ => {
-            scrutiny.fault(place.clone(), "`user` and `password-file` go together", "give both or neither");
-            return None;
-        }
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let password = Zeroizing::new(Zeroizing::new(text).trim_end_matches(['\r', '\n']).to_owned());
-            Some(mail::Credentials { user, password })
-        }
-        Err(error) => {
-            scrutiny.fault(place.clone(), unreadable(&path, &error), "make it readable for the service's user");
-            None
-        }
-    }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> String {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
 }
 

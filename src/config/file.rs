@@ -145,6 +145,16 @@ pub struct Trust {
     pub operators_addresses: Vec<Spanned<String>>,
     #[serde(default)]
     pub revocation: Revocation,
+    #[serde(default)]
+    pub ocsp: Ocsp,
+}
+
+/// How responders are asked.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ocsp {
+    pub timeout_seconds: Option<Spanned<u64>>,
+    pub cache_seconds_max: Option<Spanned<u64>>,
 }
 
 /// How revocation lists are fetched.
@@ -168,6 +178,19 @@ pub struct Issuer {
     pub ends: Option<Spanned<String>>,
     #[serde(default)]
     pub crl_urls: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub revocation: RevocationSource,
+    pub ocsp_url: Option<Spanned<String>>,
+}
+
+/// By what an issuer tells of revocations.
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevocationSource {
+    #[default]
+    Crl,
+    Ocsp,
+    CrlThenOcsp,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

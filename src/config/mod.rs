@@ -6,6 +6,7 @@ pub mod diagnostic;
 mod directory;
 mod doors;
 mod file;
+mod letters;
 mod pki;
 mod revocation;
 #[cfg(test)]
@@ -83,6 +84,7 @@ pub struct Config {
     /// Who is told by letter of certificates that end soon.
     pub operators: Vec<MailAddress>,
     pub revocation: crate::jobs::revocation::Settings,
+    pub ocsp: crate::jobs::ocsp::Settings,
     pub mail: mail::Settings,
     pub mail_from: mail::Sender,
     pub bounce_address: MailAddress,

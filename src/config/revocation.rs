@@ -1,4 +1,5 @@
-//! `[trust.revocation]` and each issuer's `crl-urls`: where revocation lists are fetched from, and through whom.
+//! `[trust.revocation]`, `[trust.ocsp]` and each issuer's keys of revocation: where lists are fetched from and responders
+//! asked, and through whom.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,11 +10,16 @@ use super::check::bounded;
 use super::diagnostic::Scrutiny;
 use super::file;
 use crate::domain::status::probe::target::{HttpTarget, is_host};
-use crate::identity::POINTS_PER_ISSUER_MAX;
+use crate::identity::{POINTS_PER_ISSUER_MAX, RevocationSource};
+use crate::jobs::ocsp;
 use crate::jobs::revocation::Settings;
 
 const EVERY_MINUTES_DEFAULT: u64 = 60;
 const EVERY_MINUTES_MAX: u64 = 24 * 60;
+const TIMEOUT_SECONDS_DEFAULT: u64 = 5;
+const TIMEOUT_SECONDS_MAX: u64 = 30;
+const CACHE_SECONDS_DEFAULT: u64 = 3_600;
+const CACHE_SECONDS_MAX: u64 = 7 * 24 * 3_600;
 const HOSTS_MAX: usize = 64;
 
 pub fn settings(scrutiny: &mut Scrutiny, revocation: &file::Revocation, dir: PathBuf) -> Settings {
@@ -37,6 +43,33 @@ pub fn settings(scrutiny: &mut Scrutiny, revocation: &file::Revocation, dir: Pat
         Some(target)
     });
     Settings { fetch: revocation.fetch.unwrap_or(true), proxy, hosts, every: Duration::from_secs(every * 60), dir }
+}
+
+/// How responders are asked: through whom lists are fetched too, and no other hosts.
+pub fn ocsp(scrutiny: &mut Scrutiny, ocsp: &file::Ocsp, lists: &Settings) -> ocsp::Settings {
+    let timeout = bounded(scrutiny, ocsp.timeout_seconds.as_ref(), TIMEOUT_SECONDS_DEFAULT, 1, TIMEOUT_SECONDS_MAX);
+    ocsp::Settings { proxy: lists.proxy.clone(), hosts: lists.hosts.clone(), timeout: Duration::from_secs(timeout) }
+}
+
+pub fn ocsp_cache_max(scrutiny: &mut Scrutiny, ocsp: &file::Ocsp) -> Duration {
+    let seconds = bounded(scrutiny, ocsp.cache_seconds_max.as_ref(), CACHE_SECONDS_DEFAULT, 1, CACHE_SECONDS_MAX);
+    Duration::from_secs(seconds)
+}
+
+/// By what an issuer tells of revocations, and whom to ask in place of whom its certificates name.
+pub fn source(scrutiny: &mut Scrutiny, issuer: &file::Issuer) -> (RevocationSource, Option<String>) {
+    let source = match issuer.revocation {
+        file::RevocationSource::Crl => RevocationSource::Crl,
+        file::RevocationSource::Ocsp => RevocationSource::Ocsp,
+        file::RevocationSource::CrlThenOcsp => RevocationSource::CrlThenOcsp,
+    };
+    let Some(url) = &issuer.ocsp_url else { return (source, None) };
+    if source == RevocationSource::Crl {
+        let remedy = "add `revocation = \"ocsp\"` or \"crl-then-ocsp\", or leave `ocsp-url` out";
+        scrutiny.fault(url.span(), "nobody is asked by OCSP while `revocation` is \"crl\"", remedy);
+    }
+    plain_http(scrutiny, url, "such as \"http://ocsp1.siths.se/\"");
+    (source, Some(url.get_ref().clone()))
 }
 
 /// Addresses that operators have written beside those in certificates.

@@ -1,10 +1,11 @@
 //! A door on TCP: accept, limit, handshake, judge, serve. One connection is one task with a permit and deadlines.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use rustls_pki_types::CertificateDer;
+use tokio::sync::{Mutex, watch};
 
 use super::connected::Connected;
 use super::trust::TrustState;
@@ -125,22 +126,14 @@ impl DoorState {
             connected.enter(certificate, watched.hang_up(), Box::new(move || door.tls.forget(&leaf)))
         });
         let judge = {
-            let (trust, door, chain) = (self.trust.clone(), self.door, tls.peer_chain);
-            let judged = Arc::new(Mutex::new(None::<(u64, Instant, Peer)>));
-            move || {
-                let Some(trust) = &trust else { return Peer { door, address, identity: Ok(Caller::Anyone) } };
-                let generation = trust.generation();
-                let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
-                match &*judged {
-                    // Certificates and revocation lists end at a moment, not at a reload: they are looked at again.
-                    Some((seen, at, peer)) if *seen == generation && at.elapsed() < JUDGED_ANEW => peer.clone(),
-                    _ => {
-                        let peer = trust.judge(door, address, &chain);
-                        *judged = Some((generation, Instant::now(), peer.clone()));
-                        peer
-                    }
-                }
-            }
+            let judging = Arc::new(Judging {
+                trust: self.trust.clone(),
+                door: self.door,
+                address,
+                chain: tls.peer_chain,
+                judged: Mutex::default(),
+            });
+            move || judging.clone().judge()
         };
         let version = match tls.alpn {
             Alpn::Http1 => Version::Http1,
@@ -150,5 +143,33 @@ impl DoorState {
         let stream = IdleIo::new(tls.stream, idle);
         connection::serve(stream, version, self.routes.clone(), judge, watched).await;
         drop((permit, place));
+    }
+}
+
+/// Who is at the other end of one connection, judged for each request.
+struct Judging {
+    trust: Option<Arc<TrustState>>,
+    door: Door,
+    address: IpKey,
+    chain: Vec<CertificateDer<'static>>,
+    /// Under which generation of trust, and when. Held while a responder is asked: requests beside wait for its answer.
+    judged: Mutex<Option<(u64, Instant, Peer)>>,
+}
+
+impl Judging {
+    async fn judge(self: Arc<Judging>) -> Peer {
+        let (door, address) = (self.door, self.address);
+        let Some(trust) = &self.trust else { return Peer { door, address, identity: Ok(Caller::Anyone) } };
+        let generation = trust.generation();
+        let mut judged = self.judged.lock().await;
+        match &*judged {
+            // Certificates and revocation lists end at a moment, not at a reload: they are looked at again.
+            Some((seen, at, peer)) if *seen == generation && at.elapsed() < JUDGED_ANEW => peer.clone(),
+            _ => {
+                let peer = trust.judge(door, address, &self.chain).await;
+                *judged = Some((generation, Instant::now(), peer.clone()));
+                peer
+            }
+        }
     }
 }

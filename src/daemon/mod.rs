@@ -201,8 +201,8 @@ impl Daemon {
         let mailer = Arc::new(Mailer::new(config.mail.clone())?);
         let trust = {
             // Certificates are judged by the wall's clock, wherever the gateway's is moved.
-            let settings = config.trust.clone();
-            blocking(move || TrustState::load(settings, Arc::new(SystemClock))).await?
+            let (settings, ocsp) = (config.trust.clone(), config.ocsp.clone());
+            blocking(move || TrustState::load(settings, ocsp, Arc::new(SystemClock))).await?
         };
         let (shelf, live) = (Arc::<Shelf>::default(), Arc::new(live_of(&config)));
         let mut publisher = publisher(&config, &gateway, &renderer, &shelf, &live);

@@ -17,7 +17,11 @@ use crate::domain::rejection::RejectionCode;
 use crate::domain::time::Clock;
 use crate::http::card::{AtDoor, Shown};
 use crate::http::request::{Caller, CallerFacts, Door, Peer, RejectionFacts};
-use crate::identity::{self, CrlError, CrlStatus, IssuerStatus, RefusedIssuer, Trust, TrustError, TrustSettings};
+use crate::identity::{
+    self, CrlError, CrlStatus, IssuerStatus, OcspQuestion, RefusedIssuer, RevocationSource, Trust, TrustError,
+    TrustSettings,
+};
+use crate::jobs::ocsp::{self, Asker};
 use crate::jobs::revocation::{Age, Board, TrustKeeper};
 use crate::net::{Alert, ClientAuth, PeerJudge, Refused};
 
@@ -30,16 +34,22 @@ pub struct TrustState {
     clock: Arc<dyn Clock>,
     /// How the addresses of revocation lists do.
     pub board: Arc<Board>,
+    asker: Asker,
 }
 
 impl TrustState {
     /// Reads issuers and revocation lists. Blocking.
-    pub fn load(settings: TrustSettings, clock: Arc<dyn Clock>) -> Result<Arc<TrustState>, TrustError> {
+    pub fn load(
+        settings: TrustSettings,
+        ocsp: ocsp::Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<TrustState>, TrustError> {
         let trust = Trust::load(&settings)?;
         tell_faults(&trust);
         let (current, renewing) = (ArcSwap::from_pointee(trust), Mutex::default());
         let (refusals, board) = (Refusals::default(), Arc::default());
-        Ok(Arc::new(TrustState { settings, current, refusals, renewing, clock, board }))
+        let asker = Asker::new(ocsp, clock.clone());
+        Ok(Arc::new(TrustState { settings, current, refusals, renewing, clock, board, asker }))
     }
 
     /// Reads them again; on an error the ones in use stay. Blocking.
@@ -86,15 +96,20 @@ impl TrustState {
         }
     }
 
-    /// The peer of a connection, as trust stands now.
-    pub fn judge(&self, door: Door, address: IpKey, chain: &[CertificateDer<'_>]) -> Peer {
+    /// The peer of a connection, as trust stands now. Waits only where the issuer's responder has to be asked.
+    pub async fn judge(&self, door: Door, address: IpKey, chain: &[CertificateDer<'_>]) -> Peer {
         let at = match door {
             Door::Portal => identity::Door::Portal,
             Door::Staff => identity::Door::Staff,
             Door::Public => return Peer { door, address, identity: Ok(Caller::Anyone) },
             Door::CardTest => return Peer { door, address, identity: Ok(Caller::Shown(Arc::new(self.show(chain)))) },
         };
-        let judged = self.current.load().judge(at, chain, self.clock.now());
+        let (trust, now) = (self.current.load_full(), self.clock.now());
+        let mut judged = trust.judge(at, chain, now);
+        if let Some(question) = open_question(&trust, at, chain, &judged, now) {
+            self.asker.settle(&trust, &question).await;
+            judged = self.current.load().judge(at, chain, self.clock.now());
+        }
         if let Err(rejection) = &judged {
             self.refused(door, rejection);
         }
@@ -172,6 +187,19 @@ impl TrustState {
     }
 }
 
+/// What the issuer's responder is to be asked, where that alone keeps a certificate out.
+fn open_question(
+    trust: &Trust,
+    door: identity::Door,
+    chain: &[CertificateDer<'_>],
+    judged: &Result<identity::Caller, identity::Rejection>,
+    now: Timestamp,
+) -> Option<OcspQuestion> {
+    let code = judged.as_ref().err()?.code;
+    let is_open = matches!(code, RejectionCode::RevocationUnknown | RejectionCode::CrlStale);
+    is_open.then(|| trust.ocsp_question(door, chain, now)).flatten()
+}
+
 impl TrustKeeper for TrustState {
     fn current(&self) -> Arc<Trust> {
         self.current.load_full()
@@ -230,18 +258,24 @@ fn report(state: &TrustState, doors: &[Arc<DoorState>], renewal: &Renewal) -> Va
         // Files that were read again, are unfit, and leave the old in use.
         "unfit": renewal.report(),
         "revocationAddresses": state.board.report(),
-        "revocationAlarms": alarms(&trust, &state.board, now),
+        "responders": state.asker.report(),
+        "revocationAlarms": alarms(&trust, state, now),
         "refusals": state.refusals.report(),
     })
 }
 
 /// What operators should do something about before nobody comes in, in plain words.
-fn alarms(trust: &Trust, board: &Board, now: Timestamp) -> Vec<String> {
+fn alarms(trust: &Trust, state: &TrustState, now: Timestamp) -> Vec<String> {
     let mut alarms: Vec<String> = Vec::new();
     for issuer in trust.statuses() {
         let name = &issuer.issuer;
         if issuer.crl_required && issuer.crls.is_empty() {
-            alarms.push(format!("{name}: there is no revocation list, and nobody of this issuer comes in"));
+            alarms.push(match issuer.revocation {
+                RevocationSource::CrlThenOcsp => {
+                    format!("{name}: there is no revocation list; all are asked about by OCSP")
+                }
+                _ => format!("{name}: there is no revocation list, and nobody of this issuer comes in"),
+            });
         }
         for list in issuer.crls {
             let (source, next) = (list.source.display(), list.next_update);
@@ -256,7 +290,8 @@ fn alarms(trust: &Trust, board: &Board, now: Timestamp) -> Vec<String> {
     }
     let unfit = trust.crl_faults().iter().map(|fault| format!("{} {}", fault.file.display(), fault.error));
     alarms.extend(unfit);
-    for point in board.report() {
+    alarms.extend(state.asker.faults());
+    for point in state.board.report() {
         if let (Some(fault), Some(remedy)) = (point.fault, point.remedy) {
             alarms.push(format!("{}: {fault}. {remedy}", point.url));
         }
@@ -311,7 +346,13 @@ impl std::fmt::Debug for PortalJudge {
 impl PeerJudge for PortalJudge {
     fn judge(&self, leaf: &CertificateDer<'_>) -> Result<(), Refused> {
         let now = self.trust.clock.now();
-        let judged = self.trust.current.load().judge(identity::Door::Portal, std::slice::from_ref(leaf), now);
+        let (trust, door) = (self.trust.current.load(), identity::Door::Portal);
+        let leaves = std::slice::from_ref(leaf);
+        let judged = trust.judge(door, leaves, now);
+        if open_question(&trust, door, leaves, &judged, now).is_some() {
+            // Nobody is asked while a handshake waits: the first request hears what comes of it.
+            return Ok(());
+        }
         judged.map(|_| ()).map_err(|rejection| {
             self.trust.refused(Door::Portal, &rejection);
             Refused { alert: alert(rejection.code), reason: rejection.to_string() }

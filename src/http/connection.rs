@@ -83,20 +83,21 @@ pub enum Version {
 }
 
 /// Hands a connection's requests to the router until it ends or the drain asks it to.
-pub async fn serve<S>(
+pub async fn serve<S, F>(
     stream: S,
     version: Version,
     routes: Routes,
-    judge: impl Fn() -> Peer + Clone + Send + 'static,
+    judge: impl Fn() -> F + Clone + Send + 'static,
     mut watched: Watched,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Peer> + Send + 'static,
 {
     let header_max = if routes.are_public() { HEADER_PUBLIC_MAX } else { HEADER_MAX };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         // Judged for each request: trust may have changed since the handshake.
-        let answered = routes.clone().answer(request, judge());
-        async { Ok::<_, Infallible>(answered.await) }
+        let (routes, judged) = (routes.clone(), judge());
+        async move { Ok::<_, Infallible>(routes.answer(request, judged.await).await) }
     });
     let io = TokioIo::new(stream);
     let ended = match version {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use x509_parser::asn1_rs::{Any, FromDer, Oid, Tag, oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
-use x509_parser::oid_registry::{OID_X509_GIVEN_NAME, OID_X509_SERIALNUMBER, OID_X509_SURNAME};
+use x509_parser::oid_registry::{
+    OID_PKIX_ACCESS_DESCRIPTOR_OCSP, OID_X509_GIVEN_NAME, OID_X509_SERIALNUMBER, OID_X509_SURNAME,
+};
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
@@ -56,6 +58,8 @@ pub struct Certificate {
     pub policies: Vec<String>,
     /// Where its issuer says that revocations are published.
     pub crl_uris: Vec<String>,
+    /// Where its issuer says that it may be asked about (OCSP).
+    pub ocsp_uris: Vec<String>,
     pub card_number: Option<Private>,
     pub is_ca: bool,
     /// SHA-256 of the DER.
@@ -112,6 +116,16 @@ impl Serial {
         let mut bytes = [0; SERIAL_BYTES];
         bytes.get_mut(SERIAL_BYTES.checked_sub(significant.len())?..)?.copy_from_slice(significant);
         Some(Serial(bytes))
+    }
+
+    /// The content of the INTEGER that it is in DER.
+    pub(super) fn to_integer(self) -> Vec<u8> {
+        let significant: Vec<u8> = self.0.into_iter().skip_while(|byte| *byte == 0).collect();
+        match significant.first() {
+            Some(first) if *first < 0x80 => significant,
+            // Without a zero before it, it would be negative, or nothing.
+            _ => [&[0], significant.as_slice()].concat(),
+        }
     }
 }
 
@@ -185,6 +199,7 @@ pub fn describe(der: &[u8]) -> Result<Certificate, CertificateError> {
         }),
         policies: policies(&certificate),
         crl_uris: crl_uris(&certificate),
+        ocsp_uris: ocsp_uris(&certificate),
         card_number: card_number(&certificate),
         is_ca: constraints.is_some_and(|extension| extension.value.ca),
         fingerprint: sha256(&[der]),
@@ -245,14 +260,28 @@ fn crl_uris(certificate: &X509Certificate<'_>) -> Vec<String> {
     found
 }
 
+fn ocsp_uris(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for extension in certificate.extensions() {
+        if let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() {
+            let responders = access.iter().filter(|one| one.access_method == OID_PKIX_ACCESS_DESCRIPTOR_OCSP);
+            found.extend(responders.take(LIST_MAX).filter_map(|one| uri(&one.access_location)));
+        }
+    }
+    found
+}
+
 /// The URIs of a distribution point's full name.
 pub(super) fn uris(name: &DistributionPointName<'_>) -> Vec<String> {
     let DistributionPointName::FullName(names) = name else { return Vec::new() };
-    let uri = |name: &GeneralName<'_>| match name {
+    names.iter().take(LIST_MAX).filter_map(uri).collect()
+}
+
+fn uri(name: &GeneralName<'_>) -> Option<String> {
+    match name {
         GeneralName::URI(uri) => Some(bounded(uri)),
         _ => None,
-    };
-    names.iter().take(LIST_MAX).filter_map(uri).collect()
+    }
 }
 
 fn card_number(certificate: &X509Certificate<'_>) -> Option<Private> {

@@ -11,6 +11,7 @@ use x509_parser::certificate::X509Certificate;
 use super::Door;
 use super::certificate::{Certificate, CertificateError, describe};
 use super::known::KnownIssuer;
+use super::ocsp::RevocationSource;
 
 /// A CA file holds one certificate.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -53,6 +54,9 @@ pub struct IssuerSettings {
     pub crl_required: bool,
     /// Where its lists are published, beside what its certificates name. Plain HTTP.
     pub crl_urls: Vec<String>,
+    pub revocation: RevocationSource,
+    /// Whom to ask by OCSP, in place of whom its certificates name. Plain HTTP.
+    pub ocsp_url: Option<String>,
     /// From this day on, Swedish time, the door takes it no longer.
     pub ends: Option<Date>,
 }
@@ -102,6 +106,8 @@ pub(super) struct Issuer {
     pub door: Door,
     pub crl_required: bool,
     pub crl_urls: Vec<String>,
+    pub revocation: RevocationSource,
+    pub ocsp_url: Option<String>,
     pub ends: Option<Date>,
     pub der: CertificateDer<'static>,
     pub certificate: Certificate,
@@ -135,8 +141,14 @@ impl Issuer {
             kind: settings.kind,
             environment: settings.environment,
             door,
-            crl_required: settings.crl_required,
+            crl_required: match settings.revocation {
+                RevocationSource::Crl => settings.crl_required,
+                RevocationSource::Ocsp => false,
+                RevocationSource::CrlThenOcsp => true,
+            },
             crl_urls: settings.crl_urls.clone(),
+            revocation: settings.revocation,
+            ocsp_url: settings.ocsp_url.clone(),
             ends: settings.ends,
             certificate,
             anchor,

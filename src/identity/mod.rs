@@ -7,6 +7,7 @@
 //! | `distribution` | where lists of revoked certificates are published |
 //! | `issuer` | issuing CAs, trusted and refused by name |
 //! | `known` | what is known of issuers, trusted or not |
+//! | `ocsp` | the question to an issuer's responder, its answer, what answers are remembered |
 //! | `revocation` | the index of revoked serial numbers |
 //! | `trust` | the snapshot of all that |
 //! | `rules` | the judging, rule by rule |
@@ -16,6 +17,7 @@ mod certificate;
 mod distribution;
 mod issuer;
 mod known;
+mod ocsp;
 mod revocation;
 mod rules;
 mod seen;
@@ -35,6 +37,7 @@ pub use certificate::{Certificate, Serial, describe};
 pub use distribution::POINTS_PER_ISSUER_MAX;
 pub use issuer::{Environment, IssuerKind, IssuerSettings, RefusedIssuer};
 pub use known::{IssuerState, KnownIssuer};
+pub use ocsp::{OCSP_ANSWER_BYTES_MAX, OcspError, OcspKey, OcspQuestion, OcspSaid, RevocationSource};
 pub use revocation::{CrlError, CrlStatus, LIST_BYTES_MAX};
 pub use rules::{DoorExamination, Examination};
 pub use trust::{CrlPoint, IssuerStatus, Trust, TrustError, TrustSettings};

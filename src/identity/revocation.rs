@@ -18,6 +18,7 @@ use x509_parser::revocation_list::CertificateRevocationList;
 use super::certificate::{Certificate, Serial, timestamp, uris};
 use super::distribution::DistributionPoints;
 use super::issuer::{Issuer, ReadError, is_pem, read_bounded};
+use super::ocsp::{OcspAnswers, OcspQuestion, OcspSaid, RevocationSource};
 
 /// Eight times the largest list that we know of.
 pub const LIST_BYTES_MAX: usize = 64 << 20;
@@ -30,7 +31,7 @@ const EXTENSION_ISSUING_DISTRIBUTION_POINT: &str = "2.5.29.28";
 const EXTENSION_CERTIFICATE_ISSUER: &str = "2.5.29.29";
 const EXTENSION_AUTHORITY_KEY: &str = "2.5.29.35";
 /// RSA with SHA-1, by its two names: the parser would take it.
-const SHA1_SIGNATURES: [&str; 2] = ["1.2.840.113549.1.1.5", "1.3.14.3.2.29"];
+pub(super) const SHA1_SIGNATURES: [&str; 2] = ["1.2.840.113549.1.1.5", "1.3.14.3.2.29"];
 
 /// Why a file is not used as a revocation list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +142,7 @@ pub(super) type IssuerKey = [u8; 32];
 pub(super) struct Revocations {
     lists: BTreeMap<IssuerKey, Vec<Arc<Crl>>>,
     points: Arc<DistributionPoints>,
+    answers: Arc<OcspAnswers>,
 }
 
 impl Revocations {
@@ -183,9 +185,8 @@ impl Revocations {
         Ok(crl.status())
     }
 
-    /// Of a certificate whose signature by `issuer` has been verified: only then are the addresses that it names worth
-    /// noting. `max_stale` is the grace after a list's next update. A serial once listed is revoked, however old the
-    /// list.
+    /// What lists and responders say, by what the issuer is set to, of a certificate whose signature by `issuer` has been
+    /// verified. Who stands on a list is revoked in any case.
     pub fn standing(
         &self,
         issuer: &Issuer,
@@ -193,6 +194,51 @@ impl Revocations {
         now: Timestamp,
         max_stale: Duration,
     ) -> Standing {
+        let said = || match self.answers.said(&(issuer.certificate.fingerprint, certificate.serial), now)? {
+            OcspSaid::Good => Some(Standing::Good),
+            OcspSaid::Revoked { at } => Some(Standing::Revoked { at }),
+        };
+        match issuer.revocation {
+            RevocationSource::Crl => self.listed(issuer, certificate, now, max_stale),
+            RevocationSource::Ocsp => {
+                let mut lists = self.of(issuer).filter(|crl| crl.covers(certificate));
+                match lists.find_map(|crl| crl.revoked_at(certificate.serial)) {
+                    Some(at) => Standing::Revoked { at },
+                    None => said().unwrap_or(Standing::Unknown),
+                }
+            }
+            RevocationSource::CrlThenOcsp => match self.listed(issuer, certificate, now, max_stale) {
+                open @ (Standing::Unknown | Standing::Stale { .. }) => said().unwrap_or(open),
+                settled => settled,
+            },
+        }
+    }
+
+    /// What to ask of a responder, where only that can settle how the certificate stands.
+    pub fn question(
+        &self,
+        issuer: &Issuer,
+        certificate: &Certificate,
+        now: Timestamp,
+        max_stale: Duration,
+    ) -> Option<OcspQuestion> {
+        if issuer.revocation == RevocationSource::Crl {
+            return None;
+        }
+        match self.standing(issuer, certificate, now, max_stale) {
+            Standing::Unknown | Standing::Stale { .. } => OcspQuestion::about(issuer, certificate),
+            Standing::Good | Standing::Revoked { .. } => None,
+        }
+    }
+
+    pub fn answers(&self) -> &OcspAnswers {
+        &self.answers
+    }
+
+    /// By lists alone. Of a certificate whose signature by `issuer` has been verified: only then are the addresses that it names worth
+    /// noting. `max_stale` is the grace after a list's next update. A serial once listed is revoked, however old the
+    /// list.
+    fn listed(&self, issuer: &Issuer, certificate: &Certificate, now: Timestamp, max_stale: Duration) -> Standing {
         self.points.note(&issuer.certificate.fingerprint, &certificate.crl_uris);
         let mut newest: Option<Timestamp> = None;
         for crl in self.of(issuer).filter(|crl| crl.covers(certificate)) {

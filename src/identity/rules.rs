@@ -12,6 +12,7 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsag
 use super::certificate::{Certificate, describe};
 use super::issuer::{Environment, Issuer, IssuerKind, names_test};
 use super::known::{IssuerState, KnownIssuer};
+use super::ocsp::OcspQuestion;
 use super::revocation::Standing;
 use super::seen::Seen;
 use super::trust::Trust;
@@ -124,6 +125,18 @@ impl Trust {
                 .map_err(|refusal| rejection(refusal, proven.certificate, organisation(proven)))?;
         }
         self.caller(proven).map_err(|code| rejection(code.into(), proven.certificate, None))
+    }
+
+    /// What to ask of the issuer's responder, where nothing but its answer stands between the leaf of `chain` and `door`.
+    pub fn ocsp_question(&self, door: Door, chain: &[CertificateDer<'_>], now: Timestamp) -> Option<OcspQuestion> {
+        let leaf = chain.first()?;
+        let certificate = describe(leaf).ok()?;
+        let proven = self.prove(door, leaf, &certificate, now).ok()?;
+        let mut others = CHECKS.into_iter().filter(|(rule, _)| *rule != Rule::NotRevoked);
+        if !others.all(|(_, check)| check(self, door, &proven, now).is_ok()) {
+            return None;
+        }
+        self.revocations.question(proven.issuer, &certificate, now, self.crl_max_stale)
     }
 
     /// What the leaf of `chain` is, and every rule of both doors. Costs two judgements: for who asks, not for each
@@ -376,11 +389,11 @@ fn hsa_id(certificate: &Certificate) -> Result<HsaId, RejectionCode> {
     }
 }
 
-fn verify(
+pub(super) fn verify(
     issuer: &Issuer,
     leaf: &CertificateDer<'_>,
     at: Timestamp,
-    purpose: &NotedPurpose,
+    purpose: impl ExtendedKeyUsageValidator,
 ) -> Result<(), webpki::Error> {
     let seconds = u64::try_from(at.as_second()).unwrap_or(0);
     EndEntityCert::try_from(leaf)?

@@ -14,7 +14,7 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 
 use super::certificate::describe;
-use super::{Environment, IssuerKind, IssuerSettings, TrustSettings};
+use super::{Environment, IssuerKind, IssuerSettings, RevocationSource, TrustSettings};
 
 pub type Ca = CertifiedIssuer<'static, KeyPair>;
 
@@ -86,7 +86,16 @@ impl Tree {
     pub fn issuer(&self, ca: &Ca, kind: IssuerKind) -> IssuerSettings {
         let file = self.write(&format!("{}.pem", hex_name(ca)), ca.pem());
         let (environment, crl_urls) = (Environment::Test, Vec::new());
-        IssuerSettings { file, kind, environment, crl_required: false, crl_urls, ends: None }
+        IssuerSettings {
+            file,
+            kind,
+            environment,
+            crl_required: false,
+            crl_urls,
+            revocation: RevocationSource::Crl,
+            ocsp_url: None,
+            ends: None,
+        }
     }
 
     /// Both doors open for the tree's own CAs, no revocation lists asked for.
@@ -103,6 +112,7 @@ impl Tree {
             crls: Vec::new(),
             crl_cache: None,
             crl_max_stale: Duration::ZERO,
+            ocsp_cache_max: Duration::from_secs(3_600),
             loa_policies: Default::default(),
         }
     }

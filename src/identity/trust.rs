@@ -16,6 +16,7 @@ use super::issuer::{
     Environment, Issuer, IssuerError, IssuerSettings, Refused, RefusedIssuer, Root, first_certificate,
 };
 use super::known::{KNOWN_MAX, KnownIssuer};
+use super::ocsp::RevocationSource;
 use super::revocation::{CrlError, CrlFault, CrlStatus, Revocations};
 use super::seen::SeenBefore;
 
@@ -52,6 +53,8 @@ pub struct TrustSettings {
     pub crl_cache: Option<PathBuf>,
     /// How long after its next update a revocation list still counts.
     pub crl_max_stale: Duration,
+    /// How long an OCSP answer is remembered at most.
+    pub ocsp_cache_max: Duration,
     /// Levels of assurance by certificate policy (dotted OID); they go before the issuer's.
     pub loa_policies: BTreeMap<String, u8>,
 }
@@ -79,6 +82,7 @@ pub struct IssuerStatus {
     pub ends: Option<Date>,
     /// Without a list nobody of this issuer comes in.
     pub crl_required: bool,
+    pub revocation: RevocationSource,
     pub crls: Vec<CrlStatus>,
 }
 
@@ -107,6 +111,7 @@ pub struct Trust {
     pub(super) seen: Arc<SeenBefore>,
     faults: Vec<CrlFault>,
     pub(super) crl_max_stale: Duration,
+    pub(super) ocsp_cache_max: Duration,
     pub(super) loa_policies: BTreeMap<String, u8>,
     pub(super) least_level: u8,
     /// A moment that lies behind us, whatever the clock says.
@@ -177,6 +182,7 @@ impl Trust {
             seen: Arc::default(),
             faults,
             crl_max_stale: settings.crl_max_stale,
+            ocsp_cache_max: settings.ocsp_cache_max,
             loa_policies: settings.loa_policies.clone(),
             least_level: settings.least_level,
             passed,
@@ -244,6 +250,7 @@ impl Trust {
             not_after: issuer.certificate.not_after,
             ends: issuer.ends,
             crl_required: issuer.crl_required,
+            revocation: issuer.revocation,
             crls: self.revocations.status(issuer),
         };
         self.issuers.iter().map(status).collect()

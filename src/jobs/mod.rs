@@ -5,6 +5,7 @@
 //! | `bounces` | reads what comes back by mail |
 //! | `expiry` | says in time what ends: certificates and issuers |
 //! | `leavings` | who left while only the copy was served |
+//! | `ocsp` | asks responders about certificates |
 //! | `directory` | the region's directory asked again and again |
 //! | `probes` | looks at services, each on its own schedule |
 //! | `publisher` | renders what is read by many when something changed, and every minute |
@@ -18,6 +19,7 @@ pub mod bounces;
 pub mod directory;
 pub mod expiry;
 pub mod leavings;
+pub mod ocsp;
 pub mod probes;
 pub mod publisher;
 pub mod returns;

@@ -105,8 +105,6 @@ impl Caller {
     }
 
     /// As `raw`, for another protocol.
-
-    /// As `raw`, for another protocol.
     pub async fn raw_speaking(&self, protocol: &[u8]) -> TlsStream<TcpStream> {
         self.connect(protocol).await.unwrap()
     }

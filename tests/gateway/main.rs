@@ -3,6 +3,7 @@
 //! one kind of story. Nothing of the library is called: what these tests know is what anybody outside can see.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod asked;
 mod bad_input;
 mod card_test;
 mod client;
