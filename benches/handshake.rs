@@ -307,7 +307,7 @@ fn named(common_name: &str) -> DistinguishedName {
 }
 
 fn life() -> (OffsetDateTime, OffsetDateTime) {
-    let now = OffsetDateTime::from(std::time::SystemTime::now());
+    let now = OffsetDateTime::now_utc();
     (now - Duration::from_secs(3_600), now + Duration::from_secs(365 * 24 * 3_600))
 }
 

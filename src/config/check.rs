@@ -51,7 +51,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let least_level = bounded(scrutiny, file.staff.least_level.as_ref(), LEAST_LEVEL_DEFAULT, 1, pki::LEVEL_MAX);
     let staff = staff_door(scrutiny, base, file.staff);
     let public = public_door(scrutiny, base, file.public);
-    let card_test = file.card_test.map(|card_test| card_test_door(scrutiny, base, card_test));
+    let card_test = card_test_door(scrutiny, base, file.card_test);
     let crl_cache = base.join(&file.data_dir).join("crl-cache");
     let revocation = revocation::settings(scrutiny, &file.trust.revocation, crl_cache.clone());
     let ocsp = revocation::ocsp(scrutiny, &file.trust.ocsp, &revocation);
@@ -66,11 +66,7 @@ pub fn check(scrutiny: &mut Scrutiny, base: &Path, file: file::File) -> Option<C
     let allowed_domains = allowed_domains(scrutiny, &file.status.allowed_domains);
     let cache = bounded(scrutiny, file.store.cache_mib.as_ref(), CACHE_MIB_DEFAULT, 8, CACHE_MIB_MAX);
     let status = status(scrutiny, &file.status);
-    let (portal, staff, public) = (portal?, staff?, public?);
-    let card_test = match card_test {
-        None => None,
-        Some(door) => Some(door?),
-    };
+    let (portal, staff, public, card_test) = (portal?, staff?, public?, card_test?);
     let letters = letters?;
     let data_dir = base.join(file.data_dir);
     Some(Config {

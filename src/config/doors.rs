@@ -67,9 +67,15 @@ pub fn public_door(scrutiny: &mut Scrutiny, base: &Path, public: file::PublicDoo
     Some(PublicDoorSettings { door, connections_per_address_max })
 }
 
-pub fn card_test_door(scrutiny: &mut Scrutiny, base: &Path, card_test: file::CardTestDoor) -> Option<DoorSettings> {
+/// `Some(None)` where the table was left out, and with it the door.
+pub fn card_test_door(
+    scrutiny: &mut Scrutiny,
+    base: &Path,
+    card_test: Option<file::CardTestDoor>,
+) -> Option<Option<DoorSettings>> {
+    let Some(card_test) = card_test else { return Some(None) };
     let file::CardTestDoor { listen, certificate, key, connections_max, card_compat, .. } = card_test;
     let connections = bounded(scrutiny, connections_max.as_ref(), CARD_TEST_CONNECTIONS_DEFAULT, 1, CONNECTIONS_MAX);
     let door = door(scrutiny, base, file::Door { listen, certificate, key, connections_max: None, card_compat })?;
-    Some(DoorSettings { connections_max: connections, ..door })
+    Some(Some(DoorSettings { connections_max: connections, ..door }))
 }

@@ -15,7 +15,8 @@ const CASES_MIN: usize = 60;
 pub const NO_LIMITS: &str = "[limits]
 address-per-minute = 1000000
 certificate-per-minute = 1000000
-public-connection-per-minute = 1000000";
+public-connection-per-minute = 1000000
+card-test-per-minute = 1000000";
 
 #[test]
 fn every_handshake_that_breaks_a_rule_ends_in_its_alert_and_serves_nothing() {

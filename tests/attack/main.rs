@@ -23,6 +23,10 @@ mod timing;
 use std::net::SocketAddr;
 
 /// Every door that asks for certificates, with the pair of somebody who gets an answer there.
-fn doors_for_certificates(gateway: &common::Gateway) -> [(&'static str, SocketAddr, &'static str); 2] {
-    [("portal", gateway.portal_door, "tls/portal"), ("staff", gateway.staff_door, "cards/receiver")]
+fn doors_for_certificates(gateway: &common::Gateway) -> [(&'static str, SocketAddr, &'static str); 3] {
+    [
+        ("portal", gateway.portal_door, "tls/portal"),
+        ("staff", gateway.staff_door, "cards/receiver"),
+        ("card-test", gateway.card_test_door.expect("the demo has one"), "cards/telia"),
+    ]
 }

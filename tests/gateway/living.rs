@@ -169,19 +169,19 @@ async fn a_pair_is_taken_up_by_itself_when_both_halves_are_there_and_half_of_one
     let unfit = async || {
         let status = gateway.operated(&["status"]);
         let unfit = status["trust"]["unfit"].as_array().unwrap().clone();
-        (unfit.len() == 3).then_some(unfit)
+        (unfit.len() == 4).then_some(unfit)
     };
-    let unfit = until("all three doors tell of the half pair", SOON, unfit).await;
+    let unfit = until("all four doors tell of the half pair", SOON, unfit).await;
     assert!(unfit[0]["error"].as_str().unwrap().contains("does not belong to the certificate"), "{unfit:?}");
     gateway.receiver().get("/v1/whoami").await.expect(200);
     let told = || gateway.log().matches("a certificate was not renewed: the old stays").count();
-    assert_eq!(told(), 3, "once a door");
+    assert_eq!(told(), 4, "once a door");
 
     fs::write(gateway.region.path("tls/server.key"), key).unwrap();
     until("the whole pair is shown", SOON, async || meets(&gateway, &authority).await.then_some(())).await;
     let mended = async || (gateway.operated(&["status"])["trust"]["unfit"] == serde_json::json!([])).then_some(());
     until("nothing is unfit any more", SOON, mended).await;
-    assert_eq!(told(), 3, "no look has told it again");
+    assert_eq!(told(), 4, "no look has told it again");
 }
 
 /// One request on a connection of its own: how the handshake went, and the answer.
