@@ -126,10 +126,11 @@ impl Authority {
     }
 }
 
-const SYSTEM_VALID: &str = "V\t401122000000Z\t\t11\tunknown\t/CN=x\n";
-const CARD_VALID: &str = "V\t401122000000Z\t\t12\tunknown\t/CN=x\n";
-const SYSTEM_REVOKED: &str = "R\t401122000000Z\t261101000000Z\t11\tunknown\t/CN=x\n";
-const CARD_REVOKED: &str = "R\t401122000000Z\t261101000000Z\t12\tunknown\t/CN=x\n";
+/// A responder takes no two of one name.
+const SYSTEM_VALID: &str = "V\t401122000000Z\t\t11\tunknown\t/CN=system\n";
+const CARD_VALID: &str = "V\t401122000000Z\t\t12\tunknown\t/CN=card\n";
+const SYSTEM_REVOKED: &str = "R\t401122000000Z\t261101000000Z\t11\tunknown\t/CN=system\n";
+const CARD_REVOKED: &str = "R\t401122000000Z\t261101000000Z\t12\tunknown\t/CN=card\n";
 
 /// OpenSSL's responder; it ends with the test.
 struct Responder {

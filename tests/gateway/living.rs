@@ -91,7 +91,7 @@ fn write_pair(region: &Region, (certificate, key): &(String, String)) {
 /// The sample region whose staff have cards of `authority`, with the receiver's at `cards/own`.
 fn with_cards_of(authority: &Authority) -> Region {
     let region = Region::prepare().changed("loa = 3", "loa = 3\ncrl-required = false");
-    let region = region.changed("\"ca/person-hsa-id-3.crl\"", "");
+    let region = region.changed(", \"ca/person-hsa-id-3.crl\"", "");
     fs::write(region.path("ca/person-hsa-id-3.pem"), authority.pem()).unwrap();
     let key = KeyPair::generate().unwrap();
     fs::write(region.path("cards/own.pem"), authority.card(&key)).unwrap();
