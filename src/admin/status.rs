@@ -14,7 +14,6 @@ use crate::domain::status::event::Event;
 use crate::domain::status::recurrence::Plan;
 use crate::domain::status::subject::{Affected, Incident, Maintenance, Subject};
 use crate::render::Renderer;
-use crate::render::notices::{LEAVE_MARK, MANAGE_MARK};
 use crate::usecase::fanout::Matching;
 use crate::usecase::status::{Author, ComponentDraft, GroupDraft, Outcome, Publication};
 use crate::usecase::{Gateway, Refusal};
@@ -279,7 +278,7 @@ fn foreseen(renderer: &Renderer, event: &Event, recipients: &Matching) -> Result
     let names = event.components.iter().map(|component| &component.name.sv);
     let mail = |language| -> Result<Value, String> {
         let mail = renderer.notice(event, language).map_err(|error| error.to_string())?;
-        Ok(json!({ "subject": mail.subject, "text": mail.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…") }))
+        Ok(json!({ "subject": mail.subject, "text": mail.without_links() }))
     };
     let mail = json!({ "sv": mail(Language::Sv)?, "en": mail(Language::En)? });
     Ok(json!({

@@ -72,6 +72,7 @@ pub async fn carry_out(gateway: &Gateway, command: SupportCommand, author: &Auth
                     "answeredBy": ticket.answered_by,
                     "handler": ticket.handler,
                     "incident": ticket.errand.incident,
+                    "reference": ticket.errand.reporter.reference.as_ref().map(|text| text.expose()),
                 })
             });
             Ok(json!(lines.collect::<Vec<_>>()))

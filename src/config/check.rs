@@ -36,6 +36,9 @@ const NOTICE_DAYS_MAX: u16 = 90;
 /// Above the seven days ahead of which windows are mailed.
 const HORIZON_DAYS_MIN: u16 = 14;
 const HORIZON_DAYS_MAX: u16 = 366;
+/// A ticket is looked up for a while after its end, and nobody needs it after ten years.
+const TICKETS_KEPT_DAYS_MIN: u16 = 30;
+const TICKETS_KEPT_DAYS_MAX: u16 = 3_660;
 const OPERATORS_MAX: usize = 10;
 const LOG_DEFAULT: &str = "info";
 
@@ -332,6 +335,13 @@ fn status(scrutiny: &mut Scrutiny, file: &file::Status) -> status::Settings {
             defaults.series_horizon_days,
             HORIZON_DAYS_MIN,
             HORIZON_DAYS_MAX,
+        ),
+        tickets_kept_days: bounded(
+            scrutiny,
+            file.tickets_kept_days.as_ref(),
+            defaults.tickets_kept_days,
+            TICKETS_KEPT_DAYS_MIN,
+            TICKETS_KEPT_DAYS_MAX,
         ),
     }
 }

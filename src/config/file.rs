@@ -314,6 +314,7 @@ pub struct Status {
     pub minimum_notice_days: Option<Spanned<u16>>,
     pub hold_seconds: Option<Spanned<u32>>,
     pub series_horizon_days: Option<Spanned<u16>>,
+    pub tickets_kept_days: Option<Spanned<u16>>,
     #[serde(default)]
     pub portal_silent_minutes: BTreeMap<String, Spanned<u32>>,
     #[serde(default)]

@@ -403,6 +403,12 @@ impl<E> Case<E> {
         Ok(Act::Lapse)
     }
 
+    /// When it was closed, lapsed or was withdrawn; none while something may still be done with it.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let is_over = matches!(self.state, State::Closed | State::Withdrawn);
+        self.history.last().filter(|_| is_over).map(|entry| entry.at)
+    }
+
     fn require(&self, now: Timestamp, states: &[State]) -> Result<(), ActError> {
         let state = self.state_at(now);
         if states.contains(&state) { Ok(()) } else { Err(ActError::WrongState(state)) }

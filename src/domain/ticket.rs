@@ -23,7 +23,7 @@ pub type Ticket = Case<SupportErrand>;
 pub struct SupportErrand {
     pub number: TicketNumber,
     pub matter: Matter,
-    /// The service that it is about, by its slug.
+    /// The service that it is about, by its slug; empty for an order to connect a clinic.
     pub service: String,
     pub priority: Priority,
     pub reporter: Reporter,

@@ -211,6 +211,10 @@ async fn refuse(api: Arc<Api>, request: Request, code: &'static str) -> Response
                 _ => Ok(Answer::see_other(Edition { audience: Audience::Staff, ..context.edition() }.path("/"))),
             }
         }
+        Ok(_) if context.door == Door::Public && code == "not-found" => Err(Problem::new(code).detail(
+            "Sidan finns inte. Läget nu står på /status, hjälp finns på /support.",
+            "There is no such page. The status right now is at /en/status, help at /en/support.",
+        )),
         Ok(_) => Err(Problem::new(code)),
         Err(problem) => Err(problem),
     };

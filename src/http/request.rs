@@ -208,7 +208,14 @@ impl Call {
     pub fn expected_version(&self) -> Result<Option<u64>, Problem> {
         match self.header("if-none-match") {
             Some("*") => Ok(None),
-            _ => self.if_match().map(Some),
+            Some(_) => self.if_match().map(Some),
+            None => self.if_match().map(Some).map_err(|problem| match problem.code {
+                "if-match-required" => problem.detail(
+                    "Det som är nytt skickas med If-None-Match: *, det som finns med If-Match.",
+                    "What is new is sent with If-None-Match: *, what is there with If-Match.",
+                ),
+                _ => problem,
+            }),
         }
     }
 

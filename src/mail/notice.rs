@@ -59,16 +59,19 @@ pub enum Link {
     Leave,
     /// Where to choose anew.
     Manage,
+    /// What the notice is about, in the edition that the recipient reads.
+    Page,
 }
 
 impl Link {
-    const ALL: [Link; 2] = [Link::Leave, Link::Manage];
+    const ALL: [Link; 3] = [Link::Leave, Link::Manage, Link::Page];
 
     /// What a template is given for the link: a code point for private use, which HTML and escaping leave as it is.
     pub const fn mark(self) -> &'static str {
         match self {
             Link::Leave => "\u{f8f0}",
             Link::Manage => "\u{f8f1}",
+            Link::Page => "\u{f8f2}",
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct Recipient<'a> {
     /// None for a list that is managed by others: such a letter says nothing of leaving.
     pub leave: Option<Leave<'a>>,
     pub manage_url: &'a str,
+    /// Where the text has its mark.
+    pub page_url: Option<&'a str>,
 }
 
 /// The two ways to leave (RFC 8058, RFC 2369).
@@ -162,7 +167,7 @@ impl PreparedNotice {
     pub fn bytes_for(&self, recipient: &Recipient<'_>) -> Result<Vec<u8>, LetterError> {
         let leave_url = recipient.leave.map(|leave| leave.url);
         let mailto = recipient.leave.map(|leave| leave.mailto.expose());
-        let links = [Some(recipient.manage_url), leave_url, mailto];
+        let links = [Some(recipient.manage_url), recipient.page_url, leave_url, mailto];
         if links.into_iter().flatten().any(|link| !is_link(link)) {
             return Err(LetterError::Link);
         }
@@ -188,6 +193,7 @@ impl PreparedNotice {
                 }
                 Piece::Link(Link::Leave) => push_quoted(&mut out, leave_url.ok_or(LetterError::NoLeave)?),
                 Piece::Link(Link::Manage) => push_quoted(&mut out, recipient.manage_url),
+                Piece::Link(Link::Page) => push_quoted(&mut out, recipient.page_url.ok_or(LetterError::Link)?),
             }
         }
         Ok(out.into_bytes())
@@ -350,6 +356,7 @@ mod tests {
                 references: Some(&self.references),
                 leave: Some(Leave { url: LEAVE, mailto: &self.mailto }),
                 manage_url: MANAGE,
+                page_url: None,
             }
         }
     }

@@ -31,7 +31,7 @@ impl Renderer {
         let mut subjects: Vec<&SubjectView> = view.subjects.iter().collect();
         subjects.sort_by_key(|subject| std::cmp::Reverse((subject.touched_at, subject.uuid)));
         subjects.truncate(ENTRIES_MAX);
-        let updated = subjects.first().map_or(jiff::Timestamp::UNIX_EPOCH, |subject| subject.touched_at);
+        let updated = subjects.first().map_or(view.started_at, |subject| subject.touched_at);
         let entries: Vec<Entry<'_>> = subjects.into_iter().map(|subject| self.entry(view, subject)).collect();
         let facts = context! {
             updated => iso(updated),

@@ -20,9 +20,11 @@ use crate::domain::status::event::{Event, EventKind};
 use crate::domain::status::subject::{Reminder, Subject};
 
 /// Stand in a notice's texts where a recipient's own links are to stand: private code points, which no template, no
-/// escaping and no author's text holds. The first ends the subscription, the second is where to choose anew.
+/// escaping and no author's text holds. The first ends the subscription, the second is where to choose anew, the third
+/// is the page of what the notice is about.
 pub const LEAVE_MARK: &str = "\u{f8f0}";
 pub const MANAGE_MARK: &str = "\u{f8f1}";
+pub const PAGE_MARK: &str = "\u{f8f2}";
 
 /// Of what was told before, a mail repeats so much.
 const TIMELINE_MAX: usize = 10;
@@ -41,11 +43,20 @@ pub struct NoticeTexts {
     pub calendar: Option<String>,
 }
 
+impl NoticeTexts {
+    /// The text as a preview shows it: it has no recipient, and what is not told yet has no page.
+    pub fn without_links(&self) -> String {
+        [LEAVE_MARK, MANAGE_MARK, PAGE_MARK].into_iter().fold(self.text.clone(), |text, mark| text.replace(mark, "…"))
+    }
+}
+
 /// What one mail sums up.
 #[derive(Debug, Clone)]
 pub struct DigestFacts {
     /// Oldest first.
     pub items: Vec<Event>,
+    /// Whose pages the reader is led to.
+    pub audience: Audience,
     /// A subscriber's own links, or their marks.
     pub manage_url: String,
     pub leave_url: String,
@@ -55,7 +66,7 @@ impl Renderer {
     /// The mail of an event. Complete in itself: nothing but the event is read.
     pub fn notice(&self, event: &Event, language: Language) -> Result<NoticeTexts, RenderError> {
         let edition = Edition { language, audience: event.subject.audience() };
-        let told = self.told(event, edition);
+        let told = Told { link: PAGE_MARK.to_owned(), ..self.told(event, edition) };
         let facts = context! { told => told.facts(self), leave_url => LEAVE_MARK, manage_url => MANAGE_MARK, ..self.site(edition, None) };
         let calendar = match &event.subject {
             Subject::Maintenance(work) => Some(self.invitation(work, edition, event.at)),
@@ -101,10 +112,7 @@ impl Renderer {
         lead: &str,
     ) -> Result<LetterTexts, RenderError> {
         let newest = facts.items.iter().rev().take(DIGEST_MAX);
-        let audience_of = |event: &Event| event.subject.audience();
-        // Whoever is told anything of the staff's reads the staff's page.
-        let audience = facts.items.iter().map(audience_of).min().unwrap_or(Audience::Public);
-        let edition = Edition { language, audience };
+        let edition = Edition { language, audience: facts.audience };
         let told: Vec<Value> = newest.map(|event| self.told(event, edition).facts(self)).collect();
         let context = context! {
             subject => &subject, lead, told,
@@ -140,7 +148,8 @@ impl Renderer {
         for event in &items {
             self.notice(event, language)?;
         }
-        let facts = DigestFacts { items, manage_url: MANAGE_MARK.to_owned(), leave_url: LEAVE_MARK.to_owned() };
+        let (manage_url, leave_url) = (MANAGE_MARK.to_owned(), LEAVE_MARK.to_owned());
+        let facts = DigestFacts { items, audience: Audience::Staff, manage_url, leave_url };
         self.digest(&facts, language)?;
         self.open_now(&facts, language).map(drop)
     }
@@ -174,6 +183,14 @@ impl Told {
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 
+    /// Whether anything that an author wrote lacks the reader's language.
+    fn is_swedish_only(&self) -> bool {
+        let view = &self.view;
+        let bodies = view.updates.iter().map(|update| &update.body);
+        let more = [&view.workaround, &view.reason].into_iter().flatten();
+        [&view.title].into_iter().chain(bodies).chain(more).any(|said| said.lang.is_some())
+    }
+
     fn facts(&self, renderer: &Renderer) -> Value {
         let news = self.news.and_then(|at| self.view.updates.get(at));
         let older = self.view.updates.iter().enumerate().filter(|(at, _)| Some(*at) != self.news);
@@ -195,7 +212,7 @@ impl Told {
             components => self.components.join(", "),
             zone => &self.zone,
             link => &self.link,
-            is_swedish_only => self.view.title.lang.is_some(),
+            is_swedish_only => self.is_swedish_only(),
             service_name => &renderer.service.name,
         }
     }
@@ -304,12 +321,10 @@ mod tests {
                 let longest = notice.text.lines().filter(is_prose).map(|line| line.chars().count()).max().unwrap();
                 assert!(longest <= 72, "{:?} has a line of {longest} columns", event.kind);
                 assert!(!notice.text.contains("\n\n\n") && !notice.text.contains("{{"), "{}", notice.text);
-                for mark in [LEAVE_MARK, MANAGE_MARK] {
+                for mark in [LEAVE_MARK, MANAGE_MARK, PAGE_MARK] {
                     assert_eq!(notice.text.lines().filter(|line| *line == mark).count(), 1);
                     assert!(notice.html.contains(&format!("href=\"{mark}\"")));
                 }
-                let link = format!("/status/handelse/{}", event.subject.id());
-                assert!(notice.text.lines().any(|line| line.ends_with(&link)));
                 assert_eq!(notice.calendar.is_some(), matches!(event.subject, Subject::Maintenance(_)));
                 assert!(!notice.html.contains("<img") && !notice.html.contains("src="));
             }
@@ -320,7 +335,7 @@ mod tests {
     fn a_mail_repeats_the_timeline_newest_first_without_the_news() {
         let notice = renderer().notice(&sample::event(EventKind::Updated), Language::Sv).unwrap();
         let place = |text: &str| notice.text.find(text).unwrap_or_else(|| panic!("no {text}: {}", notice.text));
-        assert!(place("Felet gäller alla kort") < place("Tidigare besked"));
+        assert!(place("Felet gäller alla kort") < place("\n\nTidigare besked"));
         assert!(place("Tidigare besked") < place("kl. 07.47 – Orsaken är hittad"));
         assert!(place("kl. 07.47 – Orsaken är hittad") < place("kl. 07.42 – Undersöks"));
         assert_eq!(notice.text.matches("Felet gäller alla kort").count(), 1);
@@ -329,14 +344,44 @@ mod tests {
     #[test]
     fn a_notice_of_a_swedish_text_says_so_in_english() {
         let notice = renderer().notice(&sample::event(EventKind::Resolved), Language::En).unwrap();
-        assert!(notice.text.contains("written in Swedish only") && notice.text.contains("Bilderna visas igen."));
+        assert!(notice.text.contains("in Swedish only") && notice.text.contains("Bilderna visas igen."));
         assert!(notice.text.starts_with("Bilder i meddelanden visas inte. Resolved on Sunday 22 November, 07:55"));
+    }
+
+    #[test]
+    fn any_text_without_english_is_said_to_be_swedish_in_summaries_too() {
+        let mut event = sample::event(EventKind::Opened);
+        let Subject::Incident(incident) = &mut event.subject else { unreachable!() };
+        incident.title.en = Some("Login by SITHS card fails".to_owned());
+        let both = |sv: &str| Texts { sv: sv.to_owned(), en: Some("English.".to_owned()) };
+        incident.workaround = None;
+        incident.updates.iter_mut().for_each(|update| update.body = both("Svenska."));
+        let told = |event: &Event| {
+            let (manage_url, leave_url) = (MANAGE_MARK.to_owned(), LEAVE_MARK.to_owned());
+            let facts = DigestFacts { items: vec![event.clone()], audience: Audience::Staff, manage_url, leave_url };
+            let welcome = renderer().open_now(&facts, Language::En).unwrap();
+            [renderer().notice(event, Language::En).unwrap().text, welcome.text, welcome.html]
+        };
+        assert!(told(&event).iter().all(|text| !text.contains("Swedish only")));
+        let Subject::Incident(incident) = &mut event.subject else { unreachable!() };
+        incident.workaround = Some(Texts { sv: "Använd telefon.".to_owned(), en: None });
+        assert!(told(&event)[0].contains("Swedish only"));
+        incident_body(&mut event).en = None;
+        for text in told(&event) {
+            assert!(text.contains("Swedish only"), "{text}");
+        }
+    }
+
+    fn incident_body(event: &mut Event) -> &mut Texts {
+        let Subject::Incident(incident) = &mut event.subject else { unreachable!() };
+        &mut incident.updates.last_mut().unwrap().body
     }
 
     #[test]
     fn a_digest_counts_what_it_tells_of_and_links_each() {
         let facts = DigestFacts {
             items: sample::events(),
+            audience: Audience::Staff,
             manage_url: "https://m.example/".into(),
             leave_url: LEAVE_MARK.into(),
         };

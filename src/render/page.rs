@@ -131,6 +131,8 @@ pub struct ConfirmFacts {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ConfirmedFacts {
     pub manage_path: String,
+    /// By an earlier use of the link.
+    pub already: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -201,6 +203,8 @@ pub struct TicketFormFacts {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct TicketReceivedFacts {
     pub number: String,
+    /// The reporter's own case number.
+    pub reference: Option<String>,
     /// The ticket's own page, with its prefix.
     pub path: String,
     pub call_first: bool,
@@ -212,6 +216,8 @@ pub struct TicketReceivedFacts {
 pub struct TicketFacts {
     pub path: String,
     pub number: String,
+    /// The reporter's own case number.
+    pub reference: Option<String>,
     pub kind: TicketKind,
     /// Which service it is about, in words.
     pub service: String,

@@ -99,6 +99,7 @@ pub(super) fn own_health() -> OwnHealth {
     let component = |slug, name, status, detail| OwnComponent { slug, name, status, detail };
     OwnHealth {
         checked_at: Some(now()),
+        started_at: Some(at(-86_400)),
         components: vec![
             component(
                 "mail",
@@ -306,6 +307,7 @@ pub(super) fn pages() -> Vec<Page> {
     let ticket = TicketFacts {
         path: "/support/arende/sample".to_owned(),
         number: "S-2026-000123".to_owned(),
+        reference: Some("L-778".to_owned()),
         kind: TicketKind::FaultReport,
         service: "Personalverktyget".to_owned(),
         state: "Väntar på supporten".to_owned(),
@@ -325,6 +327,7 @@ pub(super) fn pages() -> Vec<Page> {
     };
     let received = TicketReceivedFacts {
         number: "S-2026-000123".to_owned(),
+        reference: Some("L-778".to_owned()),
         path: "/support/arende/sample".to_owned(),
         call_first: true,
         next: vec!["Vi svarar senast tisdag 24 november kl. 12.00.".to_owned()],
@@ -335,7 +338,8 @@ pub(super) fn pages() -> Vec<Page> {
         Page::Subscribe(SubscribeFacts { form: form(true), subject: Some(incident().title) }),
         Page::SubscribeAsked,
         Page::ConfirmAsk(ConfirmFacts { path: "/status/bekrafta/sample".to_owned(), choices }),
-        Page::Confirmed(ConfirmedFacts { manage_path: manage.path.clone() }),
+        Page::Confirmed(ConfirmedFacts { manage_path: manage.path.clone(), already: false }),
+        Page::Confirmed(ConfirmedFacts { manage_path: manage.path.clone(), already: true }),
         Page::Manage(ManageFacts { managed_by: managed_by(), saved: true, form: form(true), ..manage.clone() }),
         Page::Manage(manage),
         Page::LeaveAsk(LeaveFacts { path: "/u/sample".to_owned(), managed_by: None }),

@@ -238,7 +238,7 @@ impl<'a> Writer<'a> {
         let own: Vec<ComponentShape> = view.own.iter().enumerate().map(|(at, own)| self.own(own, at)).collect();
         if !own.is_empty() {
             let name = pick(self.language, "Meddelandeväxeln", "The message gateway").to_owned();
-            out.push(self.group(OWN_GROUP.to_owned(), name, Timestamp::UNIX_EPOCH, &own, out.len() + 1));
+            out.push(self.group(OWN_GROUP.to_owned(), name, view.started_at, &own, out.len() + 1));
             out.extend(own);
         }
         out
@@ -278,7 +278,7 @@ impl<'a> Writer<'a> {
             id: format!("{OWN_GROUP}-{}", own.slug),
             name: said(&own.name, self.language).text,
             status: own.status.as_str(),
-            created_at: iso(Timestamp::UNIX_EPOCH),
+            created_at: iso(self.view.started_at),
             updated_at: checked,
             position: place + 1,
             description: Some(said(&own.detail, self.language).text).filter(|text| !text.is_empty()),

@@ -112,6 +112,23 @@ fn a_page_with_everything_it_needs_is_small_and_needs_nothing_from_elsewhere() {
 }
 
 #[test]
+fn what_is_over_is_said_once() {
+    let documents = published();
+    let resolved = &sample::board().incidents[1];
+    let page = at(&documents, &format!("/status/handelse/{}", resolved.id));
+    assert!(page.contains("Åtgärdad") && !page.contains("– åtgärdat"), "{page}");
+}
+
+#[test]
+fn nothing_is_told_of_a_time_before_we_were_there() {
+    let documents = renderer().publish(&Board::default(), &sample::own_health(), sample::now()).unwrap();
+    for path in ["/api/v2/summary.json", "/status/historik.atom"] {
+        let text = at(&documents, path);
+        assert!(!text.contains("1970-") && text.contains("2026-11-22T06:55:00.000Z"), "{text}");
+    }
+}
+
+#[test]
 fn what_authors_write_stays_text() {
     let evil = "</title><script>alert(1)</script>\"'&";
     let mut board = sample::board();

@@ -35,6 +35,8 @@ pub(super) struct View {
     pub status: ComponentStatus,
     pub headline: String,
     pub checked_at: Timestamp,
+    /// Since when we have been there.
+    pub started_at: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,7 +49,7 @@ pub(super) struct SubjectView {
     pub is_maintenance: bool,
     pub title: Said,
     pub state: State,
-    /// Of an incident; of planned work the state says it.
+    /// Of an incident that lasts; of what is over and of planned work the state says it.
     pub stage: &'static str,
     pub sentence: String,
     pub is_over: bool,
@@ -145,7 +147,9 @@ impl View {
         let (groups, tally) = groups(board, own, language);
         let (status, headline) = headline(&tally, language);
         let checked_at = own.checked_at.unwrap_or(now);
-        View { edition, when, now, subjects, groups, own: own.components.clone(), status, headline, checked_at }
+        let started_at = own.started_at.unwrap_or(now);
+        let own = own.components.clone();
+        View { edition, when, now, subjects, groups, own, status, headline, checked_at, started_at }
     }
 
     /// What goes on, newest first.
@@ -198,7 +202,7 @@ fn of_incident(incident: &Incident, when: When, now: Timestamp) -> SubjectView {
         is_maintenance: false,
         title: Said { text: String::new(), lang: None },
         state: incident_state(incident, language),
-        stage: incident_stage(incident.status, language),
+        stage: if incident.is_over() { "" } else { incident_stage(incident.status, language) },
         sentence: String::new(),
         is_over: incident.is_over(),
         is_running: !incident.is_over(),

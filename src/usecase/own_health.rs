@@ -74,7 +74,8 @@ impl Gateway {
         ];
         components.extend(self.portals(now));
         components.extend(self.pulse.revocation_unknown.load(Ordering::Relaxed).then(shut_for_certificates));
-        let health = OwnHealth { checked_at: Some(now), components };
+        components.extend(self.has_lost_network(now).then(cut_off));
+        let health = OwnHealth { checked_at: Some(now), started_at: Some(self.pulse.started), components };
         *self.pulse.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, health.clone()));
         health
     }
@@ -190,6 +191,16 @@ fn shut_for_certificates() -> OwnComponent {
     OwnComponent { status: ComponentStatus::MajorOutage, detail, ..well }
 }
 
+/// Only there while it is so.
+fn cut_off() -> OwnComponent {
+    let well = works("network", texts("Vårt eget nät", "Our own network"));
+    let detail = texts(
+        "Vi når inga andra system just nu. Vi kan därför inte se om de fungerar, och det som står om dem kan vara gammalt.",
+        "We reach no other systems at the moment. So we cannot see whether they work, and what is said of them may be out of date.",
+    );
+    OwnComponent { status: ComponentStatus::PartialOutage, detail, ..well }
+}
+
 /// `silent` by name, with when each was heard last.
 fn connected(silent: &[(String, Timestamp)]) -> OwnComponent {
     let well = works("portals", texts("Anslutna system", "Connected systems"));
@@ -234,6 +245,7 @@ mod tests {
             (receiving(false), receiving(true)),
             (mail(SignedDuration::ZERO), mail(SignedDuration::from_hours(1))),
             (telling(false), telling(true)),
+            (works("network", texts("Nät", "Network")), cut_off()),
             (connected(&[]), connected(&[("Invånarportalen".into(), at)])),
         ] {
             assert_eq!((well.status, well.detail), (ComponentStatus::Operational, Texts::default()));

@@ -40,6 +40,12 @@ async fn anybody_comes_in_and_is_led_to_the_status_page_of_the_asked_edition() {
         let told = gateway.anyone().get(path).await.expect(303);
         assert_eq!(told.header("location"), leads_to);
     }
+    for (path, leads_to) in [("/", "/en/status"), ("/invanare", "/invanare/status")] {
+        let told = gateway.anyone().get(path).header("accept-language", "en-GB,sv;q=0.5").await.expect(303);
+        assert_eq!(told.header("location"), leads_to, "an edition that is asked for is given");
+    }
+    let lost = gateway.anyone().get("/nagot").await.refused(404, "not-found");
+    assert!(lost["detail"].as_str().unwrap().contains("/status"), "{lost}");
     // A certificate is not asked for, and whoever has one is nobody in particular.
     let holder = gateway.at(gateway.public_door, Some("cards/receiver"));
     holder.get("/v1/health").await.expect(200);

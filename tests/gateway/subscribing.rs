@@ -114,6 +114,8 @@ async fn an_address_subscribes_by_form_letter_and_button_and_changes_its_mind() 
     let asks = page(&anyone, &path).await.expect(200).text();
     assert!(asks.contains("Alla tjänster") && asks.contains("<button"), "{asks}");
     let done = form(&anyone, &path, &[]).await.expect(200);
+    let again = page(&anyone, &path).await.expect(200).text();
+    assert!(again.contains("Du har redan bekräftat") && !again.contains("<button"), "{again}");
     form(&anyone, &path, &[]).await.expect(200);
 
     let manage = format!("/status/prenumeration/{}", link(&done, "/status/prenumeration/"));
@@ -222,7 +224,8 @@ async fn one_click_by_both_kinds_of_body_ends_it_and_may_come_twice() {
         let stranger = provider.ask("POST", "/u/aaaa").bytes(content_type, body);
         stranger.await.expect(200);
         assert_eq!(stage.shown(&address)[0]["state"], "left");
-        page(&stage.anyone(), &format!("/status/prenumeration/{manage}")).await.expect(404);
+        let told = page(&stage.anyone(), &format!("/status/prenumeration/{manage}")).await.expect(410).text();
+        assert!(told.contains("Du får inga fler besked"), "{told}");
     }
 }
 
@@ -252,7 +255,7 @@ async fn a_program_subscribes_reads_changes_and_ends() {
     assert_eq!(refused["violations"][0]["pointer"], "/subscriptions/1/target");
     anyone.put(&path, &json!({ "subscriptions": [] })).await.refused(422, "choice-unfit");
     assert_eq!(anyone.ask("DELETE", &path).await.expect(200).json(), json!({ "ended": true, "lists": [] }));
-    anyone.get(&path).await.refused(404, "link-unknown");
+    anyone.get(&path).await.refused(410, "subscription-ended");
     anyone.post("/v1/subscriptions/confirmation", &json!({ "token": token })).await.refused(404, "link-unknown");
 }
 

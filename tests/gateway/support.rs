@@ -141,7 +141,12 @@ async fn a_fault_is_reported_without_a_card_answered_with_one_and_read_by_the_li
     let (anyone, support) = (gateway.anyone(), gateway.card("support"));
     let form = anyone.get("/support/felanmalan").await.expect(200).text();
     assert!(form.contains("0771-25 10 10") && form.contains("name=\"nyckel\""), "{form}");
+    assert!(form.find("0771-25 10 10") < form.find("<form"), "who would rather call need not read to the end");
+    let empty = send(&anyone, "/support/felanmalan", &with(fault(), "beskrivning", " ")).await.expect(422).text();
+    assert!(empty.contains("Fyll i fältet.") && !empty.contains("högst 10000"), "{empty}");
+    let fault = || with(fault(), "referens", "L-778");
     let receipt = send(&anyone, "/support/felanmalan", &fault()).await.expect(200).text();
+    assert!(receipt.contains("L-778"), "{receipt}");
     let (number, link) = (number(&receipt), link(&receipt));
     assert!(!receipt.contains("Ring nu"), "several who stand still are no matter of priority 1");
     let again = send(&anyone, "/support/felanmalan", &fault()).await.expect(200).text();
@@ -149,9 +154,12 @@ async fn a_fault_is_reported_without_a_card_answered_with_one_and_read_by_the_li
     let letters = gateway.letters(3).await;
     let own = to(&letters, REPORTER_MAIL);
     assert!(own.len() == 1 && own[0].contains(&number) && crate::support::link(own[0]) == link, "{own:?}");
+    assert!(own[0].contains("L-778"), "{}", own[0]);
     assert!(letters.iter().all(|letter| !letter.contains("Inkorgen")), "nothing that was written is in a letter");
     assert_eq!(letters.len(), 3, "the reporter, the support, its mailbox");
 
+    let listed = support.get("/v1/tickets?list=all").await.expect(200).json();
+    assert_eq!(listed["items"][0]["reference"], "L-778");
     let id = id_of(&support, &number).await;
     let read = support.get(&format!("/v1/tickets/{id}")).await.expect(200).json();
     assert_eq!((&read["priority"], &read["reporter"]["email"]), (&json!(2), &json!(REPORTER_MAIL)));
@@ -160,6 +168,7 @@ async fn a_fault_is_reported_without_a_card_answered_with_one_and_read_by_the_li
     act(&support, &id, "distribution", &json!({ "handler": SUPPORT })).await.expect(200);
     act(&support, &id, "question", &json!({ "text": "Vilken webbläsare?" })).await.expect(200);
     let page = anyone.get(&link).await.expect(200).text();
+    assert!(page.contains("L-778"), "{page}");
     assert!(page.contains("Vilken webbläsare?") && page.contains("Väntar på svar från dig"), "{page}");
     assert!(page.contains("&lt;tom&gt;") && !page.contains(SUPPORT), "what was written is text, and nobody is named");
     for _ in 0..2 {
@@ -248,6 +257,7 @@ async fn cards_come_from_local_it_and_a_clinic_is_connected_by_its_order() {
     let page = send(&anyone, "/support/bestallning", &[("vad", "card")]).await.expect(200).text();
     assert!(page.contains("031-390 06 90"), "{page}");
     let page = send(&anyone, "/support/bestallning", &[("vad", "connect-clinic")]).await.expect(200).text();
+    assert!(!page.contains("name=\"tjanst\""), "an order of a clinic is about no service: {page}");
     assert!(page.contains("kostar ingenting") && page.contains("value=\"fornya-recept\""), "{page}");
     let order = [
         ("nyckel", "en-order"),
@@ -259,7 +269,6 @@ async fn cards_come_from_local_it_and_a_clinic_is_connected_by_its_order() {
         ("chef", "TSTNMT2321000156-1005"),
         ("arendetyper", "fornya-recept"),
         ("arendetyper", "kontakta-mig"),
-        ("tjanst", "personalverktyget"),
         ("namn", "Eva Test"),
         ("e-post", REPORTER_MAIL),
     ];
@@ -274,6 +283,7 @@ async fn cards_come_from_local_it_and_a_clinic_is_connected_by_its_order() {
     let roles = gateway.card("manager").get("/v1/clinics/TSTNMT2321000156-D001/roles").await.expect(200).json();
     assert_eq!(roles["items"][0]["roles"], json!(["administrator", "manager"]));
     let page = anyone.get(&link).await.expect(200).text();
+    assert!(page.contains("anslutning av en mottagning"), "{page}");
     assert!(page.contains("är ansluten") && page.contains("Besvarat"), "{page}");
     assert_eq!(to(&gateway.letters(4).await, REPORTER_MAIL).len(), 2, "receipt and answer");
 }

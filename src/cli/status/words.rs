@@ -10,7 +10,6 @@ use crate::domain::status::swedish_time;
 pub fn sentences(value: &Value) -> Option<String> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = text("id");
-    let time = |name: &str| time(value, name).unwrap_or_default();
     let mailed = match value.get("mailed").and_then(Value::as_bool) {
         Some(true) => "Subscribers are mailed.".to_owned(),
         _ => not_mailed(value, "Nobody is mailed."),
@@ -19,7 +18,7 @@ pub fn sentences(value: &Value) -> Option<String> {
         "published" => format!("Published: {id}, revision {}. {mailed}", value["revision"]),
         "held" => format!(
             "Held until {}: {id}. {mailed}\nTake it back until then with: budkavle pending take-back {}",
-            time("publishAt"),
+            to_the_second(value, "publishAt").unwrap_or_default(),
             text("pending")
         ),
         "known" => format!("Published before: {id}, revision {}.", value["revision"]),
@@ -33,6 +32,13 @@ pub fn sentences(value: &Value) -> Option<String> {
 fn time(value: &Value, name: &str) -> Option<String> {
     let at: Timestamp = value.get(name)?.as_str()?.parse().ok()?;
     Some(swedish_time::moment_with_zone(at, Language::En))
+}
+
+/// A short hold ends between two minutes.
+fn to_the_second(value: &Value, name: &str) -> Option<String> {
+    let at: Timestamp = value.get(name)?.as_str()?.parse().ok()?;
+    let (minute, zone) = (swedish_time::moment(at, Language::En), swedish_time::zone(at, Language::En));
+    Some(format!("{minute}:{:02} ({zone})", at.as_second().rem_euclid(60)))
 }
 
 /// On the page only, and of work far ahead until when.
@@ -101,4 +107,18 @@ fn preview(value: &Value) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_hold_of_half_a_minute_is_told_to_the_second() {
+        let held = json!({ "state": "held", "publishAt": "2026-11-22T08:00:30Z", "id": "x", "pending": "y" });
+        let told = sentences(&held).unwrap();
+        assert!(told.starts_with("Held until Sunday 22 November, 09:00:30 (CET, UTC+1): x."), "{told}");
+    }
 }

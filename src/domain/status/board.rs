@@ -41,6 +41,8 @@ pub struct OwnComponent {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnHealth {
     pub checked_at: Option<Timestamp>,
+    /// When the gateway began to run.
+    pub started_at: Option<Timestamp>,
     pub components: Vec<OwnComponent>,
 }
 

@@ -51,6 +51,7 @@ pub enum Rule {
     ComponentNotPublic,
     NotUnderMaintenance,
     OpenedResolved,
+    OpenedWorking,
     BeganInTheFuture,
     BeganLongAgo,
     NotAhead,
@@ -85,6 +86,7 @@ impl Rule {
             Rule::ComponentNotPublic => "component-not-public",
             Rule::NotUnderMaintenance => "not-under-maintenance",
             Rule::OpenedResolved => "opened-resolved",
+            Rule::OpenedWorking => "opened-working",
             Rule::BeganInTheFuture | Rule::BeganLongAgo => "began-when",
             Rule::NotAhead => "not-ahead",
             Rule::PromiseTooFar => "promise-too-far",
@@ -130,6 +132,9 @@ impl Rule {
                 "En störning sätter ingen tjänst under underhåll: ange hur den fungerar, eller planera ett servicefönster.".into()
             }
             Rule::OpenedResolved => "En störning öppnas innan den är åtgärdad: öppna den, och åtgärda den sedan.".into(),
+            Rule::OpenedWorking => {
+                "Tjänsten anges som fungerande: ange hur den störs, eller påverkan none om det bara är upplysning.".into()
+            }
             Rule::BeganInTheFuture => "En störning kan inte börja i framtiden: planera ett servicefönster i stället.".into(),
             Rule::BeganLongAgo => "Störningen skulle ha börjat för mer än ett år sedan: rätta tiden.".into(),
             Rule::NotAhead => "Tiden har passerat: ange en som ligger framåt.".into(),
@@ -175,6 +180,9 @@ impl Rule {
                     .into()
             }
             Rule::OpenedResolved => "An incident is opened before it is resolved: open it, then resolve it.".into(),
+            Rule::OpenedWorking => {
+                "The component is said to work: say how it does not, or the impact none if this only informs.".into()
+            }
             Rule::BeganInTheFuture => "An incident cannot begin in the future: schedule a maintenance instead.".into(),
             Rule::BeganLongAgo => "The incident would have begun more than a year ago: mend the time.".into(),
             Rule::NotAhead => "That time has passed: give one that lies ahead.".into(),

@@ -8,7 +8,7 @@ use super::act::{Correct, OpenIncident, UpdateIncident, Withdraw};
 use super::component::ComponentStatus;
 use super::event::{EventKind, Told};
 use super::fault::{Fault, Rule};
-use super::subject::{Affected, Incident, IncidentStatus, Origin, Update, bytes_of};
+use super::subject::{Affected, Impact, Incident, IncidentStatus, Origin, Update, bytes_of};
 use super::words::{Check, Circumstances};
 
 /// Updates of one subject.
@@ -32,6 +32,12 @@ impl Incident {
         check.body("/body", &act.body);
         check.affected(&act.affected, &[], act.audience, false, at.components);
         check.that(act.status != IncidentStatus::Resolved, "/status", Rule::OpenedResolved);
+        if act.impact_override != Some(Impact::None) {
+            for (n, one) in act.affected.iter().enumerate() {
+                let hurts = one.status != ComponentStatus::Operational;
+                check.that(hurts, &format!("/affected/{n}"), Rule::OpenedWorking);
+            }
+        }
         check.that(started_at <= now, "/startedAt", Rule::BeganInTheFuture);
         check.that(now.duration_since(started_at) <= BEGAN_MAX, "/startedAt", Rule::BeganLongAgo);
         check.ahead("/expectedEnd", act.expected_end, now);

@@ -10,6 +10,7 @@ use super::super::response::Answer;
 use super::super::wire::region::{ApiInfo, Health, StoresHealth, Whoami, WireMyRoles, WireWarning};
 use crate::domain::expiry::{Ending, EndingKind};
 use crate::domain::language::Language;
+use crate::domain::status::edition::Edition;
 use crate::store::Store;
 
 pub async fn api_info(_api: Arc<Api>, _call: Call) -> Result<Answer, Problem> {
@@ -66,7 +67,13 @@ fn escape(text: &str) -> String {
 
 /// `/` and the like: the status page is what people come for.
 pub async fn home(_api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
-    std::future::ready(Ok(Answer::see_other(call.edition().path("/status")))).await
+    let Edition { language, audience } = call.edition();
+    // The shortest address says no language: its reader's browser does.
+    let language = match call.header("accept-language") {
+        Some(wanted) if call.edition().prefix().is_empty() => Language::from_accept_language(wanted),
+        _ => language,
+    };
+    std::future::ready(Ok(Answer::see_other(Edition { language, audience }.path("/status")))).await
 }
 
 /// Whether this gateway can do its work: 503 when what everybody needs does not, or when nobody renews the pages.

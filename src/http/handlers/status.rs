@@ -23,7 +23,6 @@ use crate::domain::status::act::Act;
 use crate::domain::status::event::Event;
 use crate::domain::status::recurrence::Plan;
 use crate::domain::status::subject::Subject;
-use crate::render::notices::{LEAVE_MARK, MANAGE_MARK};
 use crate::usecase::Refusal;
 use crate::usecase::status::{Author, Outcome, Publication};
 
@@ -231,8 +230,7 @@ async fn preview_series(
 fn mails(api: &Api, event: &Event) -> Result<Vec<WireMail>, Problem> {
     let mail = |language: Language| {
         let notice = api.renderer.notice(event, language).map_err(|_| Problem::new("internal"))?;
-        let text = notice.text.replace(LEAVE_MARK, "…").replace(MANAGE_MARK, "…");
-        Ok(WireMail { language: language.tag(), subject: notice.subject, text })
+        Ok(WireMail { language: language.tag(), text: notice.without_links(), subject: notice.subject })
     };
     [Language::Sv, Language::En].into_iter().map(mail).collect()
 }

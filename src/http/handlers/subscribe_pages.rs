@@ -13,7 +13,7 @@ use super::super::wire::subscribe::problem;
 use super::super::wire::subscribe_form::{FieldFault, Filled, SUBJECT, domain_fault, field_fault, in_words, title_of};
 use crate::domain::mail_address::MailAddress;
 use crate::domain::status::edition::Edition;
-use crate::domain::status::subscriber::Subscriber;
+use crate::domain::status::subscriber::{Confirmed, Subscriber};
 use crate::render::page::{ConfirmFacts, ConfirmedFacts, LeaveFacts, LeftFacts, ManageFacts, Page, SubscribeFacts};
 use crate::usecase::subscribers::SubscribeError;
 use crate::usecase::subscribers::manage::Left;
@@ -59,7 +59,8 @@ fn show_sign_up(api: &Api, edition: Edition, mut filled: Filled, faults: &[Field
 pub async fn confirm_page(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let token = call.parameter("token")?;
     let asked = match api.gateway.asked_by_link(token).await {
-        Ok(subscriber) => subscriber,
+        Ok((Confirmed::Already, subscriber)) => return show_confirmed(&api, &call, &subscriber, true),
+        Ok((Confirmed::New | Confirmed::Added, subscriber)) => subscriber,
         Err(error) => return unless_unknown(&api, call.edition(), error),
     };
     let choices = asked.asked.as_ref().map(|asked| &asked.choices);
@@ -70,12 +71,14 @@ pub async fn confirm_page(api: Arc<Api>, call: Call) -> Result<Answer, Problem> 
 
 pub async fn confirm(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     match api.gateway.confirm(call.parameter("token")?).await {
-        Ok((_, subscriber)) => {
-            let manage_path = manage_path(&api, call.edition(), &subscriber);
-            show(&api, call.edition(), 200, &Page::Confirmed(ConfirmedFacts { manage_path }))
-        }
+        Ok((confirmed, subscriber)) => show_confirmed(&api, &call, &subscriber, confirmed == Confirmed::Already),
         Err(error) => unless_unknown(&api, call.edition(), error),
     }
+}
+
+fn show_confirmed(api: &Api, call: &Call, subscriber: &Subscriber, already: bool) -> Result<Answer, Problem> {
+    let manage_path = manage_path(api, call.edition(), subscriber);
+    show(api, call.edition(), 200, &Page::Confirmed(ConfirmedFacts { manage_path, already }))
 }
 
 pub async fn manage_page(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
@@ -178,6 +181,7 @@ fn masked(address: &MailAddress) -> String {
 fn unless_unknown(api: &Api, edition: Edition, error: SubscribeError) -> Result<Answer, Problem> {
     match error {
         SubscribeError::LinkUnknown => show(api, edition, 404, &Page::LinkUnknown),
+        SubscribeError::HasLeft => show(api, edition, 410, &Page::Left(LeftFacts { managed_by: None })),
         error => Err(problem(error, "")),
     }
 }

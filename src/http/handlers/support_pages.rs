@@ -26,7 +26,7 @@ use crate::render::page::{
 use crate::usecase::Refusal;
 use crate::usecase::catalog::Catalog;
 use crate::usecase::read_cases::CaseView;
-use crate::usecase::tickets::{ReportRequest, Reported, ReporterFrom, SupportRefusal, WriterFrom};
+use crate::usecase::tickets::{ReportRequest, Reported, ReporterFrom, SupportRefusal, WriterFrom, service_words};
 
 pub async fn support(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
     let ongoing = ongoing(&api, &call);
@@ -195,11 +195,16 @@ fn received(api: &Api, call: &Call, reported: &Reported) -> Result<Answer, Probl
     ];
     let facts = TicketReceivedFacts {
         number: ticket.errand.number.to_string(),
+        reference: own_number(&ticket.errand),
         path: ticket_path(call, &reported.token),
         call_first: ticket.errand.priority == Priority::One,
         next,
     };
     page(api, call, 200, Page::TicketReceived(facts))
+}
+
+fn own_number(errand: &SupportErrand) -> Option<String> {
+    errand.reporter.reference.as_ref().map(|text| text.expose().to_owned())
 }
 
 pub async fn ticket(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
@@ -229,7 +234,8 @@ pub async fn write(api: Arc<Api>, call: Call) -> Result<Answer, Problem> {
                 Err(refusal) => return Err(told(&api, refusal)),
             }
         }
-        Err(_) => say(&call, "Skriv något, högst 10 000 tecken.", "Write something, at most 10,000 characters."),
+        Err(_) if call.field("text").trim().is_empty() => say(&call, "Skriv något.", "Write something."),
+        Err(_) => say(&call, "Skriv högst 10 000 läsbara tecken.", "Write at most 10,000 readable characters."),
     };
     let view = api.gateway.open_ticket(token, &call.request_id).await?;
     show_ticket(&api, &call, &view, false, Some(fault), 422)
@@ -264,12 +270,12 @@ fn show_ticket(
         messages.push(TicketMessage { own: false, from, at: last.at, text: reason.expose().to_owned() });
     }
     let catalog = api.gateway.catalog();
-    let service = catalog.services.get(&ticket.errand.service);
-    let service = service.map_or(ticket.errand.service.as_str(), |at| at.record.name.in_language(call.language));
+    let service = service_words(&catalog, &ticket.errand, call.language);
     let facts = TicketFacts {
         number: ticket.errand.number.to_string(),
+        reference: own_number(&ticket.errand),
         kind: ticket.errand.matter.kind(),
-        service: service.to_owned(),
+        service,
         state: state_words(call, view),
         messages,
         saved,

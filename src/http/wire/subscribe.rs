@@ -207,6 +207,7 @@ pub fn problem(error: SubscribeError, at: &str) -> Problem {
         ),
         SubscribeError::Unfit(faults) => unfit(&faults, at),
         SubscribeError::LinkUnknown => Problem::new("link-unknown"),
+        SubscribeError::HasLeft => Problem::new("subscription-ended"),
         // Lists are the operators'.
         SubscribeError::ListMalformed => Problem::new("malformed-value"),
         SubscribeError::Refused(refusal) => refusal.into(),

@@ -33,7 +33,8 @@ pub const TEXT_LEN_MAX: usize = 10_000;
 pub struct SubmitTicket {
     /// `fault-report` (with `fault`), `user-support`, or `order` (with `order`).
     pub kind: String,
-    /// One of the services of `/v1/support`.
+    /// One of the services of `/v1/support`; left out where a clinic is to be connected.
+    #[serde(default)]
     pub service: String,
     /// At most 10,000 characters, without anybody's identity number.
     pub text: String,
@@ -315,7 +316,7 @@ impl TicketReceived {
     }
 }
 
-/// One line of a list: nothing that was written, and nobody's name.
+/// One line of a list: nothing that was written but the reporter's own number, and nobody's name.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TicketEnvelope {
@@ -339,6 +340,9 @@ pub struct TicketEnvelope {
     pub handler: Option<HsaId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incident: Option<Uuid>,
+    /// The reporter's own case number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// For `If-Match`.
     pub etag: String,
 }
@@ -364,6 +368,7 @@ impl TicketEnvelope {
             answered_by: ticket.answered_by,
             handler: ticket.handler.clone(),
             incident: errand.incident,
+            reference: exposed(errand.reporter.reference.as_ref()),
             etag: format!("\"{version}\""),
         }
     }

@@ -152,8 +152,10 @@ impl TicketForm<'_> {
             Asked::Clinic => self.read_clinic().map(|clinic| Matter::Order(Order::ConnectClinic(clinic))),
             Asked::Service => Some(Matter::Order(Order::Service)),
         };
-        let service = self.value(SERVICE).to_owned();
-        if !self.services.iter().any(|offered| offered.slug == service) {
+        // What a clinic's order is about it says itself.
+        let is_clinic = self.asked == Asked::Clinic;
+        let service = if is_clinic { String::new() } else { self.value(SERVICE).to_owned() };
+        if !is_clinic && !self.services.iter().any(|offered| offered.slug == service) {
             self.unknown_service();
         }
         let text = match self.asked {
@@ -276,11 +278,19 @@ impl TicketForm<'_> {
         if clean && !text.is_empty() && text.chars().count() <= len_max {
             return Some(Private::new(text.to_owned()));
         }
-        self.wrong(
-            field,
-            &format!("Fyll i fältet, högst {len_max} tecken."),
-            &format!("Fill this in, at most {len_max} characters."),
-        );
+        match (text.is_empty(), clean) {
+            (true, _) => self.wrong(field, "Fyll i fältet.", "Fill this in."),
+            (_, false) => self.wrong(
+                field,
+                "Texten innehåller tecken som inte går att läsa. Skriv om den.",
+                "The text holds characters that cannot be read. Write it anew.",
+            ),
+            (_, true) => self.wrong(
+                field,
+                &format!("Skriv högst {len_max} tecken."),
+                &format!("Write at most {len_max} characters."),
+            ),
+        }
         None
     }
 

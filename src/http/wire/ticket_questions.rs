@@ -129,7 +129,6 @@ impl TicketForm<'_> {
             telephone,
             required(self.line_field("chef", ("Verksamhetschefens HSA-id", "The clinic manager's HSA-id"), hsa)),
             case_types,
-            self.service_field(),
             FormField { required: false, ..self.long_text("Något mer att säga?", "Anything else?") },
         ];
         fields.extend(self.reporter_fields());

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use uuid::Uuid;
+
 use crate::domain::language::Language;
 use crate::domain::mail_address::MailAddress;
 use crate::domain::status::event::Event;
@@ -97,6 +99,7 @@ impl Letters {
     pub fn of_news(&self, news: &News) -> Result<String, NoLetter> {
         let facts = DigestFacts {
             items: news.events.clone(),
+            audience: news.subscriber.audience,
             manage_url: Link::Manage.mark().to_owned(),
             leave_url: Link::Leave.mark().to_owned(),
         };
@@ -145,7 +148,8 @@ impl Letters {
         let delivery = format!("{}.{id}.{}", notice.seq, notice.revision);
         let root = MessageId::new(&format!("{}.root.{id}", notice.subject.simple()), domain)?;
         let prepared = frozen.in_language(lease.language);
-        let bytes = self.bytes(prepared, &MessageId::new(&delivery, domain)?, Some(&root), to)?;
+        let thread = Some((&root, notice.subject));
+        let bytes = self.bytes(prepared, &MessageId::new(&delivery, domain)?, thread, to)?;
         let from = self.address(&format!("b+{}", self.gateway.bounce_token(to.id, notice.seq, notice.at)))?;
         Ok(Ready { envelope: Envelope { from, to: to.address.clone(), id: EnvelopeId::new(&delivery) }, bytes })
     }
@@ -154,16 +158,18 @@ impl Letters {
         &self,
         prepared: &PreparedNotice,
         message_id: &MessageId,
-        references: Option<&MessageId>,
+        thread: Option<(&MessageId, Uuid)>,
         to: &Subscriber,
     ) -> Result<Vec<u8>, NoLetter> {
         let mailto = self.address(&format!("avsluta+{}", self.gateway.leave_token(to.id)))?;
+        let page_url = thread.map(|(_, subject)| self.gateway.subject_link(to, subject));
         Ok(prepared.bytes_for(&Recipient {
             to: &to.address,
             message_id,
-            references,
+            references: thread.map(|(root, _)| root),
             leave: Some(Leave { url: &self.gateway.leave_link(to.id), mailto: &mailto }),
             manage_url: &self.gateway.manage_link(to),
+            page_url: page_url.as_deref(),
         })?)
     }
 

@@ -127,7 +127,7 @@ impl House {
         let done = async {
             loop {
                 match self.report(seq).await {
-                    Some(report) if report.oldest_unsent.is_none() => return report,
+                    Some(report) if !report.is_expanding && report.oldest_unsent.is_none() => return report,
                     _ => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }
@@ -189,6 +189,25 @@ async fn a_letter_has_what_mail_systems_and_readers_need_to_sort_answer_and_leav
         "List-Id: Driftinformation <driftinfo.status.region.example>".to_owned(),
     ] {
         assert!(letter.contains(&format!("\r\n{line}\r\n")), "{line}\n{letter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reader_is_led_to_the_page_that_is_theirs() {
+    let house = House::of(1).await;
+    let staff = Subscriber { audience: Audience::Staff, ..subscriber(2, house.region.gateway.now()) };
+    let mut change = Change::new();
+    change.create(key::subscriber(staff.id), encode(&staff));
+    house.region.gateway.common.commit(change).await.unwrap();
+    let running = house.start(false);
+    let published = house.region.open(house.region.opening()).await;
+    house.done(published.seq).await;
+    running.stop().await;
+    for (number, page) in [(1_u128, "invanare/status/handelse/"), (2, "status/handelse/")] {
+        let file = house.mail.path().join(format!("1.{}.1.eml", Uuid::from_u128(number).simple()));
+        let letter = fs::read_to_string(file).unwrap().replace("=\r\n", "");
+        let link = format!("https://status.region.example/{page}{}", published.subject);
+        assert_eq!(letter.matches(&link).count(), 2, "{link} in text and HTML: {letter}");
     }
 }
 
@@ -382,6 +401,9 @@ async fn who_begins_to_subscribe_is_told_what_goes_on_and_then_when_it_is_over()
     let running = house.start(false);
     let owed = house.owes(1).await;
     assert!(owed[0].contains("To: s7@d0.example.test"), "{}", owed[0]);
+    // Nothing was updated since the beginning: who comes late reads that it goes on, not that it changed.
+    let text = owed[0].replace("=\r\n", "");
+    assert!(text.contains("P=C3=A5g=C3=A5r: ") && !text.contains("Uppdaterad"), "{text}");
     let resolved = Act::UpdateIncident(Box::new(house.region.update(opened.subject, IncidentStatus::Resolved)));
     let resolved = house.region.publish(resolved).await;
     assert_eq!(house.done(resolved.seq).await.tally.accepted, 1);

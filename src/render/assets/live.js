@@ -3,7 +3,8 @@
   "use strict";
   var main = document.getElementById("innehall"), box = document.getElementById("svar");
   if (!main || !box || !window.fetch || !window.DOMParser) return;
-  var staleAfter = Number(box.dataset.staleMinutes) * 60000, waiting = null, loading = false;
+  var staleAfter = Number(box.dataset.staleMinutes) * 60000, waiting = null;
+  var loading = false, again = false, soon = null, shown = main.innerHTML;
 
   var voice = document.createElement("p");
   voice.className = "hidden";
@@ -14,6 +15,8 @@
     // Whoever reads with the keyboard is not moved: the page waits until they have left it.
     if (main.contains(document.activeElement) && document.activeElement !== main) { waiting = fresh; return; }
     waiting = null;
+    if (fresh.innerHTML === shown) return age();
+    shown = fresh.innerHTML;
     main.querySelectorAll("details").forEach(function (old) {
       var now = fresh.querySelector("#" + CSS.escape(old.id));
       if (now && old.dataset.touched) { now.open = old.open; now.dataset.touched = "1"; }
@@ -24,15 +27,19 @@
     age();
   }
   function load() {
-    if (loading) return;
+    if (loading) { again = true; return; }
     loading = true;
-    fetch(location.pathname, { headers: { Accept: "text/html" } }).then(function (answer) {
+    // What happened is not in what the browser kept.
+    fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-cache" }).then(function (answer) {
       if (!answer.ok) throw new Error(answer.status);
       return answer.text();
     }).then(function (text) {
       var page = new DOMParser().parseFromString(text, "text/html"), fresh = page.getElementById("innehall");
       if (fresh && fresh.querySelector("h1")) { document.title = page.title; show(fresh); }
-    }).catch(age).finally(function () { loading = false; });
+    }).catch(age).finally(function () {
+      loading = false;
+      if (again) { again = false; load(); }
+    });
   }
   function age() {
     var stamp = document.getElementById("kontrollerat"), old = document.getElementById("gammal");
@@ -45,6 +52,10 @@
   main.addEventListener("focusout", function () { setTimeout(function () { if (waiting) show(waiting); }, 0); });
   document.addEventListener("visibilitychange", function () { if (!document.hidden) load(); });
   setInterval(function () { if (!document.hidden) load(); }, 60000);
-  if (window.EventSource) new EventSource(box.dataset.events).onmessage = load;
+  if (window.EventSource) {
+    var source = new EventSource(box.dataset.events);
+    // The page may be older than the stream; what comes together is fetched once.
+    source.onopen = source.onmessage = function () { clearTimeout(soon); soon = setTimeout(load, 50); };
+  }
   age();
 })();

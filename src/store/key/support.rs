@@ -35,6 +35,11 @@ pub fn ticket_number(number: TicketNumber) -> Key {
     key(&[b"ticket-number", &number.year().to_be_bytes(), &number.serial().to_be_bytes()])
 }
 
+/// All tickets, the oldest number first.
+pub fn ticket_numbers() -> Key {
+    prefix(&[b"ticket-number"])
+}
+
 /// Tickets that belong to an incident.
 pub fn ticket_of_incident(incident: Uuid, ticket: Uuid) -> Key {
     key(&[b"i-ticket-incident", incident.as_bytes(), ticket.as_bytes()])

@@ -31,6 +31,8 @@ use crate::store::{Change, ReadError, Store, key};
 pub const PROBES_MAX: usize = 500;
 /// Random bytes of a heartbeat's token.
 const TOKEN_BYTES: usize = 32;
+/// That our own network is out holds for so long without being seen anew.
+const LOST_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Longest token that is looked at.
 const TOKEN_LEN_MAX: usize = 64;
 
@@ -53,6 +55,8 @@ pub struct Watch {
     sights: tokio::sync::Mutex<HashMap<Uuid, Sight>>,
     /// The latest heartbeats, by probe.
     beats: Mutex<HashMap<Uuid, Timestamp>>,
+    /// When it was last seen that our own network is out, until a host is reached.
+    network_lost: Mutex<Option<Timestamp>>,
     /// A start counts as a heartbeat: while we were away nobody could be heard.
     started: Timestamp,
 }
@@ -84,6 +88,8 @@ impl<E: Into<Refusal>> From<E> for ProbeRefusal {
 pub struct PutProbe {
     pub probe: String,
     pub id: Uuid,
+    /// `added` or `changed`.
+    pub outcome: &'static str,
     /// Of a new heartbeat: told once, kept nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -147,6 +153,7 @@ impl Watch {
             changing: tokio::sync::Mutex::default(),
             sights: tokio::sync::Mutex::new(sights),
             beats: Mutex::default(),
+            network_lost: Mutex::default(),
             started: now,
         })
     }
@@ -196,10 +203,11 @@ impl Gateway {
             None => change.create(key::probe(probe.id), encode(&probe)),
         }
         // What was seen of another component says nothing about this one.
+        let outcome = if before.is_some() { "changed" } else { "added" };
         let moved = before.is_some_and(|at| at.record.component != probe.component);
         self.begin_silence(probe.id);
         self.commit_probe(author, "probe-put", change, moved.then_some(probe.id)).await?;
-        Ok(PutProbe { probe: probe.settings.slug, id: probe.id, token })
+        Ok(PutProbe { probe: probe.settings.slug, id: probe.id, outcome, token })
     }
 
     /// Stops or resumes the looking. An open incident of the probe is left to people.
@@ -250,6 +258,12 @@ impl Gateway {
         self.watch.probes.store(Arc::new(load(&self.common).await?));
         self.watch.changed.send_modify(|count| *count += 1);
         Ok(open_incident)
+    }
+
+    /// Whether no host can be reached, as far as probes say.
+    pub fn has_lost_network(&self, now: Timestamp) -> bool {
+        let lost = *self.watch.network_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.is_some_and(|at| at.duration_until(now) < LOST_FOR)
     }
 
     /// How each probe is, by slug.

@@ -1,6 +1,9 @@
 //! What follows from a probe's result: an incident opened, written to or resolved by the probe itself, as long as no
 //! person has taken it over, and as long as nobody else's incident says as much already.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -14,7 +17,7 @@ use crate::domain::status::board::Board;
 use crate::domain::status::component::{Component, ComponentStatus};
 use crate::domain::status::probe::state::{Condition, ProbeState, Step, Thresholds, Told};
 use crate::domain::status::probe::words::{self, Trouble};
-use crate::domain::status::probe::{Cause, Look, Probe};
+use crate::domain::status::probe::{Cause, Look, Probe, Verdict, network};
 use crate::domain::status::subject::{Affected, Incident, IncidentStatus, Origin, Subject};
 use crate::store::record::encode;
 use crate::store::{Change, key};
@@ -60,6 +63,13 @@ impl Gateway {
             }
         };
         log_look(probe, look, before.and_then(|(_, before)| before.ok()));
+        let since = sight.state.failing_since().unwrap_or(now);
+        let is_lost = look.verdict == Verdict::Fails && network::is_out(since, seen(&probes, &sights));
+        self.note_network(is_lost, probe.settings.host().is_some() && look.has_reached(), now);
+        if is_lost {
+            return Ok(Step::Nothing);
+        }
+        let sight = sights.entry(probe.id).or_default();
         let incident = self.incident_told_of(&mut sight.state).await?;
         let thresholds = Thresholds {
             failures_to_open: probe.settings.failures_to_open(),
@@ -78,6 +88,20 @@ impl Gateway {
         }
         self.keep_sight(probe.id, sight).await?;
         Ok(step)
+    }
+
+    /// Our own network is said to be out from the first sign of it until any host is reached.
+    fn note_network(&self, is_lost: bool, has_reached: bool, now: Timestamp) {
+        let mut lost = self.watch.network_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_lost && lost.is_none() {
+            tracing::error!(
+                event = "probe.network",
+                "no host is reached: our own network may be out, nothing is opened"
+            );
+        } else if has_reached && lost.is_some() {
+            tracing::info!(event = "probe.network", "hosts are reached again");
+        }
+        *lost = if is_lost { Some(now) } else { lost.filter(|_| !has_reached) };
     }
 
     /// The incident that tells of the probe, while it lasts. One that somebody ended is let go.
@@ -180,6 +204,17 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// The latest looks of all active probes that reach out.
+fn seen(probes: &[Arc<At<Probe>>], sights: &HashMap<Uuid, Sight>) -> Vec<network::Seen> {
+    let active = probes.iter().map(|at| &at.record).filter(|probe| !probe.paused);
+    let one = |probe: &Probe| {
+        let last = sights.get(&probe.id).and_then(|sight| sight.last.as_ref());
+        let latest = last.and_then(|(at, outcome)| Some((*at, outcome.as_ref().ok()?.has_reached())));
+        Some(network::Seen { host: probe.settings.host()?, latest })
+    };
+    active.filter_map(one).collect()
 }
 
 fn log_look(probe: &Probe, look: Look, before: Option<Look>) {

@@ -266,7 +266,8 @@ async fn a_heartbeat_is_known_by_its_token_and_missed_when_it_does_not_come() {
     let region = stage.region;
     let put = region.gateway.put_probe(&operator(), settings(beat.clone())).await.unwrap();
     let token = put.token.unwrap();
-    assert_eq!(region.gateway.put_probe(&operator(), settings(beat)).await.unwrap().token, None);
+    let again = region.gateway.put_probe(&operator(), settings(beat)).await.unwrap();
+    assert_eq!((put.outcome, again.outcome, again.token), ("changed", "changed", None));
     let probe = region.gateway.probe("siths").unwrap();
     assert!(!format!("{:?}", probe.record).contains(&token));
     let verdict = |now: &str| {
@@ -345,4 +346,44 @@ fn records_of_probes_are_the_golden_ones() {
     state.unstable_until = Some(at("2026-11-23T07:12:00Z"));
     state.told = Some(Told { incident: Uuid::from_u128(3), condition: Condition::Unstable, own: true });
     assert_golden(&state, include_str!("../golden/probe-state-1.txt"));
+}
+
+#[tokio::test]
+async fn when_our_own_network_dies_nothing_is_opened_and_we_say_that_it_is_us() {
+    const LOST: Look = Look { verdict: Verdict::Fails, cause: Some(Cause::ConnectTimeout), milliseconds: 10_000 };
+    let mut stage = Stage::set(json!({})).await;
+    let mut ids = vec![stage.id];
+    for (slug, component) in [("journal", "journal"), ("verktyg", "staff-tool")] {
+        let kind = json!({ "type": "tcp", "host": format!("{slug}.example.test"), "port": 443 });
+        let more = settings(json!({ "slug": slug, "component": component, "kind": kind }));
+        let put = stage.region.gateway.put_probe(&operator(), more).await.unwrap();
+        assert_eq!(put.outcome, "added");
+        ids.push(put.id);
+    }
+    let own = async |stage: &Stage| {
+        let now = stage.now;
+        stage.region.set(&now.to_string());
+        let health = stage.region.gateway.own_health(now).await;
+        health.components.iter().any(|component| component.slug == "network")
+    };
+    for _ in 0..10 {
+        for id in &ids {
+            stage.id = *id;
+            assert_eq!(stage.look(LOST).await, Step::Nothing);
+        }
+    }
+    assert!(stage.incidents().is_empty() && own(&stage).await);
+    // The network is back, and one service is down indeed.
+    stage.id = ids[1];
+    stage.look(WORKED).await;
+    assert!(!own(&stage).await);
+    let mut opened = Vec::new();
+    for _ in 0..3 {
+        stage.id = ids[0];
+        opened.extend(stage.see(&[LOST]).await);
+        stage.id = ids[1];
+        stage.look(WORKED).await;
+    }
+    assert_eq!(opened.len(), 1, "{opened:?}");
+    assert_eq!(stage.incidents().len(), 1);
 }

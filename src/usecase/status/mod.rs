@@ -48,7 +48,7 @@ pub use self::publish::{Outcome, Publication};
 pub use self::records::Pending;
 pub use self::series::SeriesPreview;
 
-/// The region's own rules of telling.
+/// The region's own rules of telling, and of the support that stands beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// How long ahead a maintenance is asked for; sooner needs the reason of the emergency.
@@ -57,11 +57,18 @@ pub struct Settings {
     pub hold: SignedDuration,
     /// How long ahead a series becomes maintenances.
     pub series_horizon_days: u16,
+    /// A ticket is forgotten so long after its end.
+    pub tickets_kept_days: u16,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { minimum_notice_days: 10, hold: SignedDuration::from_secs(60), series_horizon_days: 35 }
+        Settings {
+            minimum_notice_days: 10,
+            hold: SignedDuration::from_secs(60),
+            series_horizon_days: 35,
+            tickets_kept_days: 730,
+        }
     }
 }
 
@@ -98,6 +105,12 @@ impl Gateway {
     pub fn with_status(mut self, settings: Settings) -> Gateway {
         self.desk.settings = settings;
         self
+    }
+
+    /// What ended before is forgotten, of tickets.
+    pub(super) fn tickets_kept_from(&self, now: Timestamp) -> Timestamp {
+        let kept = SignedDuration::from_hours(i64::from(self.desk.settings.tickets_kept_days) * 24);
+        now.saturating_sub(kept).unwrap_or(Timestamp::MIN)
     }
 
     /// Events after a number, oldest first, at most `limit`, with their numbers.

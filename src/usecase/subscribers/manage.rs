@@ -27,11 +27,12 @@ impl Gateway {
     /// The subscriber of a manage link, as long as it subscribes.
     pub async fn subscriber_by_link(&self, link: &str) -> Result<At<Subscriber>, SubscribeError> {
         let id = token::read_manage(&self.common, link).ok_or(SubscribeError::LinkUnknown)?;
-        let found = self
-            .subscriber(id)
-            .await?
-            .filter(|at| matches!(at.record.state, SubscriberState::Active | SubscriberState::Quarantined));
-        found.ok_or(SubscribeError::LinkUnknown)
+        // The link was handed out once: whoever is not there any more has left, and may have been forgotten.
+        let found = self.subscriber(id).await?.ok_or(SubscribeError::HasLeft)?;
+        match found.record.state {
+            SubscriberState::Active | SubscriberState::Quarantined => Ok(found),
+            SubscriberState::Pending | SubscriberState::Left => Err(SubscribeError::HasLeft),
+        }
     }
 
     /// Replaces all that was chosen. Who is on a list may choose nothing else.

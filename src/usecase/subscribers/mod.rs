@@ -72,6 +72,8 @@ pub enum SubscribeError {
     Unfit(Vec<ChoiceFault>),
     /// Too old, used up, overtaken, or never ours: all the same to whoever holds it.
     LinkUnknown,
+    /// The link to choose anew is of a subscription that has ended.
+    HasLeft,
     /// A slug or title that breaks its rule.
     ListMalformed,
     Refused(Refusal),
@@ -106,6 +108,7 @@ impl std::fmt::Display for SubscribeError {
                 f.write_str(&lines.join("; "))
             }
             SubscribeError::LinkUnknown => f.write_str("the link is unknown"),
+            SubscribeError::HasLeft => f.write_str("the subscription has ended"),
             SubscribeError::ListMalformed => f.write_str(
                 "a list is named by a-z, digits and single hyphens, its title is 1 to 120 characters on one line, and its \
                  audience never changes",
@@ -192,6 +195,11 @@ impl Gateway {
     /// The link by which a subscriber changes or ends what it gets; good as long as the subscription.
     pub fn manage_link(&self, subscriber: &Subscriber) -> String {
         self.link(subscriber, &format!("/status/prenumeration/{}", self.manage_token(subscriber.id)))
+    }
+
+    /// The page of what a subscriber is told of, in the edition that it reads.
+    pub fn subject_link(&self, subscriber: &Subscriber, subject: Uuid) -> String {
+        self.link(subscriber, &format!("/status/handelse/{subject}"))
     }
 
     /// What a manage link ends with.

@@ -105,11 +105,11 @@ impl Gateway {
     }
 
     /// What a confirm link would bring about; reading it changes nothing, mail scanners follow every link.
-    pub async fn asked_by_link(&self, link: &str) -> Result<Subscriber, SubscribeError> {
+    pub async fn asked_by_link(&self, link: &str) -> Result<(Confirmed, Subscriber), SubscribeError> {
         let said = token::read_confirm(&self.common, link, self.now()).ok_or(SubscribeError::LinkUnknown)?;
         let found = self.subscriber(said.subscriber).await?.ok_or(SubscribeError::LinkUnknown)?.record;
         match found.clone().confirm(said.generation, 0, self.now()) {
-            Ok(_) => Ok(found),
+            Ok(confirmed) => Ok((confirmed, found)),
             Err(_) => Err(SubscribeError::LinkUnknown),
         }
     }
@@ -132,7 +132,8 @@ impl Gateway {
         before: At<Subscriber>,
         generation: u16,
     ) -> Result<(Confirmed, Subscriber), SubscribeError> {
-        let head = self.notices_head().await?;
+        // Not the chain's newest: an event that the board does not show yet is no part of the welcome.
+        let head = self.board().seq;
         let mut subscriber = before.record.clone();
         let confirmed = subscriber.confirm(generation, head, self.now()).map_err(|_| SubscribeError::LinkUnknown)?;
         if confirmed != Confirmed::Already {

@@ -119,6 +119,19 @@ pub enum TicketList {
     Reported,
 }
 
+/// What a ticket is about, in words.
+pub fn service_words(catalog: &Catalog, errand: &SupportErrand, language: Language) -> String {
+    let connection = match language {
+        Language::Sv => "anslutning av en mottagning",
+        Language::En => "connection of a clinic",
+    };
+    match catalog.services.get(&errand.service) {
+        Some(at) => at.record.name.in_language(language).to_owned(),
+        None if errand.service.is_empty() => connection.to_owned(),
+        None => errand.service.clone(),
+    }
+}
+
 impl Gateway {
     fn support_desk(&self, catalog: &Catalog) -> Result<At<SupportDesk>, Refusal> {
         Ok(catalog.support.clone().ok_or(SupportRefusal::NotSetUp)?)
@@ -200,6 +213,7 @@ impl Gateway {
     ) -> Result<(), Refusal> {
         let reporter = &ticket.errand.reporter;
         facts["number"] = json!(ticket.errand.number);
+        facts["reference"] = json!(reporter.reference.as_ref().map(|text| text.expose()));
         facts["token"] = json!(self.ticket_token(ticket.id));
         self.owe_common(change, kind, reporter.email.clone(), reporter.language, Some(facts), ticket.id)
     }
@@ -216,12 +230,12 @@ impl Gateway {
     ) -> Result<(), Refusal> {
         let errand = &ticket.errand;
         let facts = |language| {
-            let service = catalog.services.get(&errand.service).map(|at| at.record.name.in_language(language));
+            let service = service_words(catalog, errand, language);
             Some(json!({
                 "number": errand.number,
                 "kind": errand.matter.kind(),
                 "priority": errand.priority,
-                "service": service.unwrap_or(&errand.service),
+                "service": service,
             }))
         };
         let people = catalog.roles.values().map(|at| &at.record).filter(|grant| match &ticket.handler {

@@ -29,7 +29,7 @@ const NUMBER_TRIES_MAX: u32 = 8;
 #[derive(Clone)]
 pub struct Report {
     pub matter: Matter,
-    /// By its slug.
+    /// By its slug; empty where a clinic is to be connected.
     pub service: String,
     pub reporter: Reporter,
     /// In the reporter's words.
@@ -230,7 +230,8 @@ impl Gateway {
 
 /// What only the region can tell, and what nobody may write.
 fn check(catalog: &Catalog, report: &Report) -> Result<(), SupportRefusal> {
-    if catalog.services.get(&report.service).is_none_or(|at| at.record.archived) {
+    let needs_none = matches!(report.matter, Matter::Order(Order::ConnectClinic(_))) && report.service.is_empty();
+    if !needs_none && catalog.services.get(&report.service).is_none_or(|at| at.record.archived) {
         return Err(SupportRefusal::UnknownService);
     }
     let mut texts = vec![("text", report.text.expose())];

@@ -283,6 +283,29 @@ async fn support_takes_asks_and_answers_and_the_reporter_replies_by_the_link() {
 }
 
 #[tokio::test]
+async fn what_ended_two_years_ago_is_forgotten_and_what_is_open_is_not() {
+    let region = region().await;
+    let gateway = &region.gateway;
+    let (closed, open) = (sent(&region, "a").await, sent(&region, "b").await);
+    let why = TicketAct::Close { reason: Private::new("Dubblett".into()) };
+    let support = visitor(SUPPORTER);
+    region.clock.advance(SignedDuration::from_hours(24));
+    gateway.act_on_ticket(&support, closed.ticket.id, 1, why).await.unwrap();
+    region.clock.advance(SignedDuration::from_hours(730 * 24 - 1));
+    gateway.keep_up_tickets().await.unwrap();
+    assert!(gateway.open_ticket(&closed.token, "r").await.is_ok());
+    region.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(gateway.keep_up_tickets().await.unwrap().forgotten, 1);
+    assert!(matches!(gateway.open_ticket(&closed.token, "r").await, Err(Refusal::NotFound)));
+    assert!(gateway.ticket_by_number(closed.ticket.errand.number).await.is_err());
+    let written = gateway.common.get(&key::document(closed.ticket.id, 0)).await.unwrap();
+    assert!(written.is_none(), "nor what was written");
+    let listed = gateway.list_tickets(&support, TicketList::All, 10, None).await.unwrap();
+    assert_eq!(listed.items.iter().map(|item| item.case.id).collect::<Vec<_>>(), [open.ticket.id]);
+    assert_eq!(gateway.keep_up_tickets().await.unwrap().forgotten, 0);
+}
+
+#[tokio::test]
 async fn only_the_support_and_the_reporter_see_a_ticket_and_only_the_right_link_opens_it() {
     let region = region().await;
     let gateway = &region.gateway;

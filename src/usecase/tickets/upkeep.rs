@@ -1,16 +1,21 @@
-//! What time demands of tickets: answered ones lapse, requests that may no longer be repeated are forgotten.
+//! What time demands of tickets: answered ones lapse, ended ones are forgotten in the end, as are requests that may no
+//! longer be repeated.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::TicketRef;
 use crate::domain::ticket::SupportErrand;
-use crate::store::record::encode;
-use crate::store::{Change, key};
+use crate::store::record::{decode, encode};
+use crate::store::{Change, Key, Range, key};
 use crate::usecase::access::AccessEntry;
 use crate::usecase::kept::Held;
 use crate::usecase::owe::relist;
 use crate::usecase::upkeep::Upkeep;
 use crate::usecase::{Gateway, Refusal};
+
+/// Tickets forgotten in one round.
+const BATCH: usize = 200;
 
 impl Gateway {
     /// One round; call again at once while there is more.
@@ -24,7 +29,63 @@ impl Gateway {
             }
         }
         done.forgotten = self.forget_answers(&self.common, now).await?;
+        done.forgotten += self.forget_tickets(now).await?;
         Ok(done)
+    }
+
+    /// Forgets what ended long ago; at most a batch, the oldest first.
+    async fn forget_tickets(&self, now: Timestamp) -> Result<usize, Refusal> {
+        let kept_from = self.tickets_kept_from(now);
+        let mut range = Range::prefix(&key::ticket_numbers());
+        let mut forgotten = 0;
+        loop {
+            let page = self.common.scan(range.clone(), BATCH).await?;
+            let Some((last, _)) = page.last() else { return Ok(forgotten) };
+            range = range.after(last);
+            for (at, number) in &page {
+                let TicketRef { ticket } = decode(&number.value)?;
+                let held = self.hold::<SupportErrand>(ticket).await?;
+                // Numbers are given out in the order of time: those that follow are younger.
+                if held.case.received_at > kept_from || forgotten == BATCH {
+                    return Ok(forgotten);
+                }
+                if held.case.ended_at().is_some_and(|ended| ended <= kept_from) {
+                    match self.forget_ticket(held, (at, number.version), now).await {
+                        Ok(()) => forgotten += 1,
+                        Err(Refusal::Stale { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn forget_ticket(
+        &self,
+        held: Held<SupportErrand>,
+        (number, number_version): (&Key, u64),
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let Held { version, case: ticket } = held;
+        let mut change = Change::new();
+        change.remove(key::case(ticket.id), version);
+        change.remove(number.clone(), number_version);
+        for entry in &ticket.documents {
+            let at = key::document(ticket.id, entry.number);
+            if let Some(found) = self.common.get(&at).await? {
+                change.remove(at, found.version);
+            }
+        }
+        change.unindex(key::by_clinic(&ticket.clinic, ticket.received_at, ticket.id));
+        if let Some(person) = &ticket.errand.reporter.person {
+            change.unindex(key::by_portal(person, ticket.received_at, ticket.id));
+        }
+        if let Some(incident) = ticket.errand.incident {
+            change.unindex(key::ticket_of_incident(incident, ticket.id));
+        }
+        let line = AccessEntry::new("budkavle", "system", "ticket-forget", "").at(&ticket.clinic).of(vec![ticket.id]);
+        self.log_in(&mut change, &line, now)?;
+        self.commit_common(change).await.map(drop)
     }
 
     async fn lapse_ticket(&self, id: Uuid, now: Timestamp) -> Result<bool, Refusal> {

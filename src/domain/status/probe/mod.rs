@@ -1,6 +1,8 @@
 //! Probes: what looks by itself whether a component works. What to look at and how often is here; `target` reads
-//! addresses, `state` decides what is to be told, `words` has the texts. The looking itself is elsewhere.
+//! addresses, `state` decides what is to be told, `network` whether the fault is our own, `words` has the texts. The
+//! looking itself is elsewhere.
 
+pub mod network;
 pub mod state;
 pub mod target;
 pub mod words;
@@ -300,6 +302,17 @@ impl ProbeKind {
 }
 
 impl ProbeSettings {
+    /// The host that it reaches out to; a heartbeat comes by itself.
+    pub fn host(&self) -> Option<String> {
+        match &self.kind {
+            ProbeKind::Http { url, .. } => HttpTarget::parse(url).ok().map(|target| target.host),
+            ProbeKind::Tcp { host, .. } | ProbeKind::TlsExpiry { host, .. } | ProbeKind::Smtp { host, .. } => {
+                Some(host.to_ascii_lowercase())
+            }
+            ProbeKind::Heartbeat { .. } => None,
+        }
+    }
+
     /// Where it looks, in one word.
     pub fn target(&self) -> String {
         match &self.kind {
@@ -375,6 +388,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Nobody was there to answer: the way to it may be what fails.
+    pub fn is_unreached(self) -> bool {
+        matches!(self, Cause::Dns | Cause::Unreachable | Cause::ConnectTimeout)
+    }
+
     /// The class, as it stands in logs and lists.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -418,6 +436,13 @@ pub struct Look {
     /// Why it did not go well; with `Works`, what operators are warned of.
     pub cause: Option<Cause>,
     pub milliseconds: u64,
+}
+
+impl Look {
+    /// Whether the host was there, whatever it answered.
+    pub fn has_reached(self) -> bool {
+        !self.cause.is_some_and(Cause::is_unreached)
+    }
 }
 
 #[cfg(test)]

@@ -172,6 +172,11 @@ impl ProbeState {
         }
     }
 
+    /// Since when every result was bad, as far as was counted since the start.
+    pub fn failing_since(&self) -> Option<Timestamp> {
+        self.runs.bad_since
+    }
+
     /// What readers would be told; none where it works.
     pub fn condition(&self) -> Option<Condition> {
         match (self.unstable_until, self.level) {

@@ -72,6 +72,17 @@ async fn an_author_is_told_everything_that_is_unfit_at_once() {
 }
 
 #[tokio::test]
+async fn an_incident_of_what_works_is_refused_unless_it_only_informs() {
+    let region = region().await;
+    let mut act = region.opening();
+    act.affected[0].status = ComponentStatus::Operational;
+    let refused = region.gateway.publish_at_once(&operator(), &Act::OpenIncident(Box::new(act.clone()))).await;
+    assert_eq!(rules(refused.unwrap_err()), [("/affected/0".to_owned(), Rule::OpenedWorking)]);
+    act.impact_override = Some(Impact::None);
+    region.open(act).await;
+}
+
+#[tokio::test]
 async fn who_writes_to_something_that_changed_meanwhile_is_told_so() {
     let region = region().await;
     let opened = region.open(region.opening()).await;
