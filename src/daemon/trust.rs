@@ -102,7 +102,10 @@ impl TrustState {
             Door::Portal => identity::Door::Portal,
             Door::Staff => identity::Door::Staff,
             Door::Public => return Peer { door, address, identity: Ok(Caller::Anyone) },
-            Door::CardTest => return Peer { door, address, identity: Ok(Caller::Shown(Arc::new(self.show(chain)))) },
+            Door::CardTest => {
+                let shown = Arc::new(self.show(chain).await);
+                return Peer { door, address, identity: Ok(Caller::Shown(shown)) };
+            }
         };
         let (trust, now) = (self.current.load_full(), self.clock.now());
         let mut judged = trust.judge(at, chain, now);
@@ -117,8 +120,19 @@ impl TrustState {
     }
 
     /// What is shown at the card test, with what the other doors would say to it.
-    fn show(&self, chain: &[CertificateDer<'_>]) -> Shown {
-        let examined = self.current.load().examine(chain, self.clock.now());
+    async fn show(&self, chain: &[CertificateDer<'_>]) -> Shown {
+        let (trust, now) = (self.current.load_full(), self.clock.now());
+        let mut examined = trust.examine(chain, now);
+        let outcomes =
+            [(identity::Door::Staff, &examined.staff.outcome), (identity::Door::Portal, &examined.portal.outcome)];
+        let asked = outcomes.map(|(door, judged)| open_question(&trust, door, chain, judged, now));
+        let questions: Vec<OcspQuestion> = asked.into_iter().flatten().collect();
+        for question in &questions {
+            self.asker.settle(&trust, question).await;
+        }
+        if !questions.is_empty() {
+            examined = self.current.load().examine(chain, self.clock.now());
+        }
         let at = |door, examined: identity::DoorExamination| AtDoor {
             door,
             rules: examined.rules,

@@ -222,6 +222,13 @@ async fn a_good_certificate_comes_in_at_both_doors_and_is_asked_about_once() {
             assert_eq!((one.status, other.status), (200, 200), "{}", one.text());
         }
         assert_eq!(relay.asked(), 2, "once a certificate");
+        let tried = gateway.at(gateway.card_test_door.unwrap(), Some("cards/asked")).http1();
+        let tried = tried.get("/v1/card-test").await.expect(200).json();
+        assert_eq!(
+            (&tried["doors"][0]["door"], &tried["doors"][0]["accepted"]),
+            (&"staff".into(), &true.into()),
+            "{tried}"
+        );
         let status = gateway.operated(&["status"])["trust"]["responders"].clone();
         let host = format!("127.0.0.1:{}", relay.port);
         assert_eq!((&status[&host]["good"], &status[&host]["unanswered"]), (&2.into(), &0.into()), "{status}");
@@ -282,4 +289,16 @@ async fn without_a_believable_answer_nobody_comes_in_and_operators_hear_of_it_on
         let card = async || told().await.ok().filter(|told| told.status == 200);
         until("the responder is believed again", SOON, card).await;
     }
+}
+
+#[tokio::test]
+async fn the_card_test_asks_the_responder_too() {
+    let authority = Authority::new();
+    let responder = authority.responder(&[SYSTEM_VALID, CARD_REVOKED]);
+    let relay = Relay::start(Behind::Responder(responder.port)).await;
+    let gateway = authority.region(&relay, "").run();
+    let card = gateway.at(gateway.card_test_door.unwrap(), Some("cards/asked")).http1();
+    let told = card.get("/v1/card-test").await.expect(200).json();
+    assert_eq!(told["doors"][0]["rejection"]["code"], "revoked", "{told}");
+    assert_eq!(relay.asked(), 1);
 }
