@@ -111,6 +111,8 @@ impl Gateway {
     }
 
     async fn report_on(&self, notice: Notice) -> Result<DeliveryReport, Refusal> {
+        // Asked before the batches are counted: the last of them may come meanwhile.
+        let is_expanding = self.fanout.expansion.lock().await.is_expanding(notice.seq);
         let mut tally = Tally::default();
         let mut range = Range::prefix(&key::batches_of(notice.seq));
         loop {
@@ -121,7 +123,6 @@ impl Gateway {
                 decode::<Batch>(&found.value)?.entries.iter().for_each(|entry| tally.add(entry));
             }
         }
-        let is_expanding = self.fanout.expansion.lock().await.is_expanding(notice.seq);
         Ok(DeliveryReport {
             seq: notice.seq,
             kind: notice.kind,
