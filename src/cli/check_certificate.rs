@@ -127,7 +127,15 @@ impl Told<'_> {
         }
         say("");
         match &self.door.outcome {
-            Ok(caller) => say(&format!("The {} door lets it in as {}.", self.name, caller.hsa_id)),
+            Ok(caller) => {
+                say(&format!(
+                    "As far as the certificate goes, the {} door lets it in as {}.",
+                    self.name, caller.hsa_id
+                ));
+                say(
+                    "Whether the gateway knows it (post and role, or the portal's registration) is not asked off line.",
+                );
+            }
             Err(rejection) => {
                 say(&format!("The {} door does not let it in: {}.", self.name, rejection.code));
                 let words = self.renderer.rejection(&told(rejection), self.language);

@@ -140,7 +140,7 @@ impl TrustState {
         };
         let doors = [at(TriedDoor::Staff, examined.staff), at(TriedDoor::Portal, examined.portal)];
         let [staff, portal] =
-            doors.each_ref().map(|at| at.judged.as_ref().err().map_or("accepted", |rejection| rejection.code.as_str()));
+            doors.each_ref().map(|at| at.judged.as_ref().err().map_or("good", |rejection| rejection.code.as_str()));
         let issuer = examined.certificate.as_ref().and_then(|certificate| certificate.issuer_name.as_deref());
         tracing::info!(event = "identity.shown", issuer, staff, portal, "a certificate was tried");
         Shown {

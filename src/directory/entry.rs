@@ -150,7 +150,7 @@ pub fn posts(entries: &[Entry], attributes: &Attributes, now: Timestamp) -> (Vec
     for entry in entries.iter().filter(|entry| entry.first(&attributes.surname).is_some()) {
         let mut unfit = |(attribute, fault): Fault| faults.push(EntryFault { place: entry.place, attribute, fault });
         match post(entry, attributes, &units, now, &mut unfit) {
-            Ok(post) if seen.insert((post.person.clone(), post.unit.clone(), post.start)) => posts.push(post),
+            Ok(post) if seen.insert((post.person.clone(), post.unit.clone(), post.start, post.end)) => posts.push(post),
             Ok(_) => unfit((attributes.hsa_id.clone(), ValueFault::Duplicate)),
             Err(fault) => unfit(fault),
         }

@@ -385,7 +385,10 @@ fn rejection(api: &Api, facts: &RejectionFacts) -> Problem {
 fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, Problem>) -> Response<Body> {
     let answer = match result {
         Ok(answer) => answer,
-        Err(problem) => answer_of(&api.renderer, context, &problem, api.gateway.now()),
+        Err(problem) => {
+            note_rejection(context, &problem);
+            answer_of(&api.renderer, context, &problem, api.gateway.now())
+        }
     };
     let status = answer.status;
     let who = match parts.extensions.get::<Peer>().map(|peer| &peer.identity) {
@@ -403,6 +406,15 @@ fn respond(api: &Api, context: &Context, parts: &Parts, result: Result<Answer, P
         "request"
     );
     finish(answer, context, parts)
+}
+
+/// By the request's number people find in the log what they were told on the page. How many there can be is limited by
+/// connections and by the limit that each reason has.
+fn note_rejection(context: &Context, problem: &Problem) {
+    if let Some(facts) = &problem.rejection {
+        let (door, code, request) = (context.door.as_str(), facts.code.as_str(), context.request_id.as_str());
+        tracing::info!(event = "http.rejected", door, code, issuer = facts.issuer, request, "somebody was not let in");
+    }
 }
 
 /// With what every answer of this request carries.

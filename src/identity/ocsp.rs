@@ -144,7 +144,8 @@ impl Trust {
         let issuer = self.issuers.iter().find(|issuer| issuer.certificate.fingerprint == key);
         let answer = answer::read(der, issuer.ok_or(OcspError::Signer)?, question, now)?;
         let longest = now.saturating_add(self.ocsp_cache_max).unwrap_or(now);
-        let until = answer.next_update.map_or(longest, |next| next.min(longest));
+        let of_the_moment = || now.checked_add(answer::WITHOUT_NEXT_UPDATE).unwrap_or(now);
+        let until = answer.next_update.unwrap_or_else(of_the_moment).min(longest);
         let remembered = Remembered { said: Some(answer.said), until };
         self.revocations.answers().remember(question.about, remembered, now);
         Ok(answer.said)

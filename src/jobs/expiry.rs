@@ -48,8 +48,9 @@ pub async fn run(
 
 /// Once a step, and once more after each start.
 fn warn(endings: &[Ending], told: &mut HashMap<Ending, i64>, gateway: &Gateway) {
-    told.retain(|ending, _| endings.contains(ending));
     let now = gateway.now();
+    // What is not there just now may be back: a system may show two certificates in turn.
+    told.retain(|ending, _| endings.contains(ending) || ending.ends > now);
     for ending in endings {
         let Some(step) = ending.step(now) else { continue };
         if told.insert(ending.clone(), step) == Some(step) {

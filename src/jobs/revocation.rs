@@ -24,7 +24,7 @@ use self::schedule::{until_next, until_retry};
 use super::probes::jittered;
 use crate::domain::status::probe::target::HttpTarget;
 use crate::fetch::http::{Answer, Ask, HttpClient, HttpError, Validators};
-use crate::identity::{CrlError, CrlPoint, CrlStatus, LIST_BYTES_MAX, Trust};
+use crate::identity::{CrlError, CrlPoint, CrlStatus, LIST_BYTES_MAX, RevocationSource, Trust};
 use crate::usecase::Gateway;
 
 /// Addresses asked at once: each may send a list of the greatest length.
@@ -342,7 +342,9 @@ impl Fetcher {
         }
         let shut = issuers.iter().any(|issuer| {
             let past = |list: &CrlStatus| Age::of(list, grace, now) == Age::Stale;
-            issuer.crl_required && !issuer.crls.is_empty() && issuer.crls.iter().all(past)
+            // Where a responder is asked instead, a stale list shuts nobody out.
+            let alone = issuer.revocation == RevocationSource::Crl;
+            alone && issuer.crl_required && !issuer.crls.is_empty() && issuer.crls.iter().all(past)
         });
         self.gateway.note_revocation_lists(!shut);
     }

@@ -17,6 +17,7 @@ use rustls::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -35,6 +36,11 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
 /// What old cards and their middleware cannot make, yet promise to when it is offered.
 const RSA_PSS: [SignatureScheme; 3] =
     [SignatureScheme::RSA_PSS_SHA256, SignatureScheme::RSA_PSS_SHA384, SignatureScheme::RSA_PSS_SHA512];
+/// Whoever says nothing for so long does not hold a place.
+const FIRST_BYTE_MAX: Duration = Duration::from_secs(10);
+/// How long, and over how many bytes, somebody who is refused is waited for to have read the alert.
+const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL_BYTES_MAX: u64 = 64 << 10;
 const ALPN_HTTP2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
@@ -184,9 +190,19 @@ impl ServerTls {
     /// Brings a connection through its handshake within `deadline`.
     pub async fn handshake(&self, stream: TcpStream, deadline: Duration) -> Result<Tls, HandshakeError> {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.current.load().config));
-        let stream = match tokio::time::timeout(deadline.min(HANDSHAKE_MAX), acceptor.accept(stream)).await {
+        // A card's holder types a PIN in mid-handshake; nobody needs long for the first word.
+        let spoke = tokio::time::timeout(deadline.min(FIRST_BYTE_MAX), stream.peek(&mut [0])).await;
+        spoke.map_err(|_| HandshakeError::Timeout)?.map_err(|error| HandshakeError::Io(error.kind()))?;
+        let accepting = acceptor.accept(stream).into_fallible();
+        let stream = match tokio::time::timeout(deadline.min(HANDSHAKE_MAX), accepting).await {
             Err(_) => return Err(HandshakeError::Timeout),
-            Ok(Err(error)) => return Err(HandshakeError::from_io(&error)),
+            Ok(Err((error, stream))) => {
+                let refusal = HandshakeError::from_io(&error);
+                if matches!(refusal, HandshakeError::Refused(_) | HandshakeError::NoCertificate) {
+                    let _ = tokio::time::timeout(FAREWELL, bid_farewell(stream)).await;
+                }
+                return Err(refusal);
+            }
             Ok(Ok(stream)) => stream,
         };
         let (_, connection) = stream.get_ref();
@@ -194,6 +210,14 @@ impl ServerTls {
         let alpn = if connection.alpn_protocol() == Some(ALPN_HTTP2) { Alpn::Http2 } else { Alpn::Http1 };
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
         Ok(Tls { stream, peer_chain, alpn, resumed })
+    }
+}
+
+/// A TLS 1.3 client has sent its request by the time that it is refused. Were the connection closed over unread bytes, the
+/// reset would overtake the alert, and nobody would read why.
+async fn bid_farewell(mut stream: TcpStream) {
+    if stream.shutdown().await.is_ok() {
+        let _ = tokio::io::copy(&mut stream.take(FAREWELL_BYTES_MAX), &mut tokio::io::sink()).await;
     }
 }
 

@@ -128,9 +128,31 @@ impl Gateway {
         if !intake.accept_loss {
             self.check_loss(&known, &coming, intake.whole, today)?;
         }
+        let written = self.write_posts(author, &known, &coming, &gone).await;
+        let noted = match &written {
+            Ok(imported) => {
+                let posts = known.len() + imported.new - imported.removed;
+                self.note_import(DirectoryRecord { as_of: self.now(), source: intake.source, posts }).await
+            }
+            Err(_) => Ok(()),
+        };
+        // What was written before a fault holds as well.
+        self.reload_catalog().await?;
+        self.directory.moved.notify_one();
+        noted?;
+        Ok(written?)
+    }
+
+    async fn write_posts(
+        &self,
+        author: &Author,
+        known: &HashMap<Key, At<Post>>,
+        coming: &BTreeMap<Key, &Post>,
+        gone: &[&Key],
+    ) -> Result<Imported, Refusal> {
         let mut imported = Imported { removed: gone.len(), ..Imported::default() };
         let mut changes = Batches { change: Change::new(), pending: 0 };
-        for (at, post) in &coming {
+        for (at, post) in coming {
             let old = known.get(at);
             match old {
                 Some(old) if old.record == **post => {
@@ -144,14 +166,10 @@ impl Gateway {
             changes.next(self, author).await?;
         }
         for at in gone {
-            changes.change.remove(at.clone(), known.get(at).map_or(0, |old| old.version));
+            changes.change.remove((*at).clone(), known.get(at).map_or(0, |old| old.version));
             changes.next(self, author).await?;
         }
         changes.commit(self, author).await?;
-        let posts = known.len() + imported.new - imported.removed;
-        self.note_import(DirectoryRecord { as_of: self.now(), source: intake.source, posts }).await?;
-        self.reload_catalog().await?;
-        self.directory.moved.notify_one();
         Ok(imported)
     }
 

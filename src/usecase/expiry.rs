@@ -84,13 +84,13 @@ impl Gateway {
     pub fn note_certificate(&self, system: &HsaId, not_after: Timestamp) {
         let mut seen = self.certificates.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get_mut(system) {
-            Some(seen) if seen.not_after == not_after => return,
+            // Two certificates in turn, as in a renewal, are no news at each request: the next look finds the last one.
             Some(seen) => seen.not_after = not_after,
             None => {
                 seen.insert(system.clone(), Seen { not_after, kept: None });
+                self.certificates.bell.notify_one();
             }
         }
-        self.certificates.bell.notify_one();
     }
 
     /// Writes down what has changed of it, each system once a day at most: a system that shows two certificates in turn

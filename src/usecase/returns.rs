@@ -78,7 +78,7 @@ impl Gateway {
         change.replace(key::case(id), version, encode(&case));
         relist(&mut change, Some(&before), &case);
         self.tell_portal(&mut change, &case, EventType::Returned, walk.now)?;
-        if walk.told.insert(case.clinic.clone()) {
+        if !walk.told.contains(&case.clinic) {
             self.tell_receivers(&mut change, walk.catalog, &case, None, walk.now)?;
         }
         let act = format!("return: {}", self.why_gone(handler, walk.now).await?);
@@ -86,6 +86,7 @@ impl Gateway {
         self.log_in(&mut change, &line.about(&self.citizen_hash(&case.errand.citizen.identifier)?), walk.now)?;
         match self.cases.commit(change).await {
             Ok(_) => {
+                walk.told.insert(case.clinic);
                 self.feed_of(&case.errand.portal).notify_waiters();
                 self.letters_owed.notify_one();
                 Ok(true)
@@ -104,9 +105,8 @@ impl Gateway {
         let mut change = Change::new();
         change.replace(key::case(id), version, encode(&ticket));
         relist(&mut change, Some(&before), &ticket);
-        if walk.told.insert(ticket.clinic.clone()) {
-            self.tell_support(&mut change, walk.catalog, &ticket, LetterKind::TicketGiven, None)?;
-        }
+        // The letter names its ticket: each has its own.
+        self.tell_support(&mut change, walk.catalog, &ticket, LetterKind::TicketGiven, None)?;
         let act = format!("ticket-return: {}", self.why_gone(handler, walk.now).await?);
         let line = AccessEntry::new("budkavle", "system", &act, "").at(&ticket.clinic).of(vec![id]);
         self.log_in(&mut change, &line, walk.now)?;

@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, ClientConfig, RootCertStore};
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -114,11 +114,24 @@ impl Caller {
         self.refusal().await.unwrap_or_else(|told| panic!("no alert but {told}"))
     }
 
+    /// As `alert`, for a client that has sent its request by the time that it is refused, as most do.
+    pub async fn alert_in_mid_request(&self) -> AlertDescription {
+        let request = format!("GET /v1/whoami HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(8_000));
+        self.refusal_of(request.as_bytes()).await.unwrap_or_else(|told| panic!("no alert but {told}"))
+    }
+
     /// As `alert`, but what else may happen is told instead of failing the test.
     pub async fn refusal(&self) -> Result<AlertDescription, String> {
+        self.refusal_of(b"").await
+    }
+
+    async fn refusal_of(&self, request: &[u8]) -> Result<AlertDescription, String> {
         let error = match self.connect(b"http/1.1").await {
             Err(error) => error,
-            Ok(mut stream) => stream.read_u8().await.err().ok_or("the door let the caller in")?,
+            Ok(mut stream) => match stream.write_all(request).await {
+                Err(error) => error,
+                Ok(()) => stream.read_u8().await.err().ok_or("the door let the caller in")?,
+            },
         };
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::AlertReceived(alert)) => Ok(*alert),

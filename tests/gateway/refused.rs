@@ -91,7 +91,11 @@ async fn at_the_portal_door_persons_and_the_nameless_do_not_get_through_the_hand
         (Some("cards/receiver"), AlertDescription::UnknownCA),
         (Some("cards/person-id"), AlertDescription::UnknownCA),
     ] {
-        let told = gateway.at(gateway.portal_door, name).alert().await;
+        let caller = gateway.at(gateway.portal_door, name);
+        let told = caller.alert().await;
+        for _ in 0..10 {
+            assert_eq!(caller.alert_in_mid_request().await, told, "{name:?}");
+        }
         assert_eq!(told, alert, "{name:?}");
     }
     // The door is as open as before for who belongs there.

@@ -441,6 +441,9 @@ impl WireTicket {
     pub fn shielded(mut self) -> WireTicket {
         PROTECTED_NAME.clone_into(&mut self.reporter.name);
         self.reporter.email = None;
+        // Where somebody works is where somebody is.
+        self.reporter.unit = None;
+        self.reporter.telephone = None;
         self
     }
 

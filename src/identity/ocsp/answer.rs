@@ -22,7 +22,7 @@ const LIST_MAX: usize = 8;
 /// So far a responder's clock may be ahead of ours.
 const SLACK: SignedDuration = SignedDuration::from_mins(5);
 /// An answer that names no next update is one of the moment it was made.
-const WITHOUT_NEXT_UPDATE: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const WITHOUT_NEXT_UPDATE: SignedDuration = SignedDuration::from_mins(10);
 /// 1.3.6.1.5.5.7.48.1.1, id-pkix-ocsp-basic.
 const BASIC: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
 /// 1.3.6.1.5.5.7.3.9, id-kp-OCSPSigning.

@@ -43,8 +43,18 @@ impl Gateway {
             let Some((last, _)) = page.last() else { return Ok(forgotten) };
             range = range.after(last);
             for (at, number) in &page {
-                let TicketRef { ticket } = decode(&number.value)?;
-                let held = self.hold::<SupportErrand>(ticket).await?;
+                let held = match decode::<TicketRef>(&number.value) {
+                    Ok(TicketRef { ticket }) => self.hold::<SupportErrand>(ticket).await,
+                    Err(error) => Err(error.into()),
+                };
+                let held = match held {
+                    Ok(held) => held,
+                    Err(error) => {
+                        // The others are forgotten in time all the same.
+                        tracing::error!(event = "upkeep.tickets", %error, "a ticket cannot be read, and so not forgotten");
+                        continue;
+                    }
+                };
                 // Numbers are given out in the order of time: those that follow are younger.
                 if held.case.received_at > kept_from || forgotten == BATCH {
                     return Ok(forgotten);
